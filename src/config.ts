@@ -1,0 +1,110 @@
+import { z } from 'zod';
+
+const milliseconds = (fallback: number, min: number, max: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
+
+/**
+ * The environment variables and what they mean. This is the one home of every default; the README's table is kept equal
+ * to it by a test.
+ */
+export const SETTINGS = {
+  DATABASE_URL: {
+    schema: z.string().regex(/^(mysql|mariadb):\/\//, 'must begin with mysql://'),
+    about:
+      'MySQL 8.0+ or MariaDB 10.6+, as `mysql://user:password@host:3306/database` (`?socketPath=` for a socket)',
+  },
+  REDIS_URL: {
+    schema: z.string().min(1),
+    about: 'Redis 7.0+ or Valkey 7.2+, as `redis://host:6379` or the path of a socket',
+  },
+  REDIS_PREFIX: {
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,40}$/, 'must be 1 to 40 letters, digits, - or _')
+      .default('tally'),
+    about: 'first part of every key; two services on one Redis need two prefixes',
+  },
+  HOST: { schema: z.string().min(1).default('127.0.0.1'), about: 'address to listen on' },
+  PORT: {
+    schema: z.coerce.number().int().min(0).max(65_535).default(3000),
+    about: 'port to listen on; 0 takes a free one',
+  },
+  LOG_LEVEL: {
+    schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    about: 'lowest level that is logged',
+  },
+  BODY_LIMIT_BYTES: {
+    schema: z.coerce.number().int().min(1024).max(10_485_760).default(65_536),
+    about: 'largest request body; a larger one is answered 413',
+  },
+  PROJECTION_WAIT_MS: {
+    schema: milliseconds(1000, 0, 60_000),
+    about: 'how long the answer to a command waits until the reports contain it',
+  },
+  READ_WAIT_MS: {
+    schema: milliseconds(2000, 0, 60_000),
+    about: 'how long a read with `Tally-Min-Position` waits for that position before it is answered 503',
+  },
+  PROJECTION_POLL_MS: {
+    schema: milliseconds(500, 10, 60_000),
+    about: 'how often the projector asks MySQL for events that it was not told of',
+  },
+  VERIFY_INTERVAL_S: {
+    schema: z.coerce.number().int().min(0).max(2_592_000).default(3600),
+    about: 'how often the read model is verified and repaired in the background; 0 only at start',
+  },
+  REBUILD_MIN_INTERVAL_S: {
+    schema: z.coerce.number().int().min(0).max(86_400).default(300),
+    about: 'drift that cannot be mended key by key is answered by a rebuild, not more often than this',
+  },
+  MYSQL_POOL_SIZE: {
+    schema: z.coerce.number().int().min(1).max(500).default(10),
+    about: 'connections for commands; reads and the projector have a few of their own',
+  },
+  MYSQL_QUEUE_LIMIT: {
+    schema: z.coerce.number().int().min(1).max(100_000).default(1000),
+    about: 'commands that may wait for a connection; further ones are answered 503 `overloaded`',
+  },
+  MYSQL_TIMEOUT_MS: {
+    schema: milliseconds(5000, 100, 120_000),
+    about: 'longest wait for a MySQL connection, lock or answer',
+  },
+  REDIS_TIMEOUT_MS: {
+    schema: milliseconds(2000, 50, 60_000),
+    about: 'longest wait for an answer of Redis',
+  },
+  SHUTDOWN_TIMEOUT_MS: {
+    schema: milliseconds(10_000, 100, 300_000),
+    about: 'how long a shutdown waits for requests in flight',
+  },
+} as const satisfies Record<string, { schema: z.ZodType; about: string }>;
+
+type Settings = { [K in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[K]['schema']> };
+
+export type Config = Readonly<Settings>;
+
+/** The configuration is not usable; the message lists every fault. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const shape = Object.fromEntries(
+  Object.entries(SETTINGS).map(([name, { schema }]) => [name, schema]),
+) as unknown as {
+  [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K]['schema'];
+};
+
+/**
+ * Reads the configuration from environment variables; an empty variable counts as not set.
+ * @throws ConfigError that lists all faults at once.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = z.object(shape).safeParse(given);
+  if (parsed.success) return Object.freeze(parsed.data);
+  const faults = parsed.error.issues.map((issue) => {
+    const name = String(issue.path[0]);
+    return given[name] === undefined ? `${name} is not set` : `${name}: ${issue.message}`;
+  });
+  throw new ConfigError(`the configuration is not usable:\n  ${faults.join('\n  ')}`);
+}

@@ -1,0 +1,86 @@
+/**
+ * The catalogue of everything that a client can be told went wrong. A slug is permanent: clients switch on it.
+ * docs/errors.md lists the same entries; a test keeps the two equal.
+ */
+export const PROBLEMS = {
+  'invalid-request': { status: 400, title: 'The request is not valid' },
+  'malformed-json': { status: 400, title: 'The body is not valid JSON' },
+  'range-too-wide': { status: 400, title: 'The range is longer than a report may cover' },
+  'route-not-found': { status: 404, title: 'There is no such route' },
+  'order-not-found': { status: 404, title: 'There is no such order' },
+  'product-not-found': { status: 404, title: 'There is no such product' },
+  'user-not-found': { status: 404, title: 'There is no such user' },
+  'email-taken': { status: 409, title: 'Another user has this email' },
+  'sku-taken': { status: 409, title: 'Another product has this SKU' },
+  'user-in-use': { status: 409, title: 'Orders still refer to this user' },
+  'product-in-use': { status: 409, title: 'Orders still refer to this product' },
+  'unknown-position': { status: 409, title: 'The log has not reached this position' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
+  'unknown-user': { status: 422, title: 'The order names a user that does not exist' },
+  'unknown-product': { status: 422, title: 'The order names a product that does not exist' },
+  'order-total-too-large': { status: 422, title: 'The order total is above 999,999,999,999.99' },
+  'idempotency-key-reused': { status: 422, title: 'This Idempotency-Key was used with another request' },
+  'internal-error': { status: 500, title: 'Something unexpected went wrong' },
+  'sum-out-of-range': { status: 500, title: 'A sum is beyond what the ranking can state exactly' },
+  overloaded: { status: 503, title: 'Too many commands are waiting' },
+  'mysql-unreachable': { status: 503, title: 'MySQL cannot be reached' },
+  'outcome-unknown': { status: 503, title: 'Whether the command was carried out is not known yet' },
+  'read-model-unreachable': { status: 503, title: 'Redis cannot be reached' },
+  'read-model-building': { status: 503, title: 'The read model is being built' },
+  'read-model-behind': { status: 503, title: 'The read model has not reached this position yet' },
+  'read-model-contended': { status: 503, title: 'The range changes faster than it can be read' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemSlug = keyof typeof PROBLEMS;
+
+interface FieldError {
+  /** Where in the request, for example `items.0.quantity`. */
+  field: string;
+  message: string;
+}
+
+export interface ProblemExtras {
+  /** For 503: when it is worth trying again. */
+  retryAfterSeconds?: number;
+  errors?: FieldError[];
+  /** Further members of the problem document. */
+  members?: Record<string, unknown>;
+  cause?: unknown;
+}
+
+/** A fact of the domain that ends a request; `http/` turns it into an `application/problem+json` answer. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+
+  constructor(
+    readonly slug: ProblemSlug,
+    readonly detail: string,
+    readonly extras: ProblemExtras = {},
+  ) {
+    super(`${slug}: ${detail}`, { cause: extras.cause });
+  }
+
+  get status(): number {
+    return PROBLEMS[this.slug].status;
+  }
+}
+
+/** The `type` member of a problem document. */
+export function problemType(slug: ProblemSlug): string {
+  return `urn:tally:problem:${slug}`;
+}
+
+/** `error.code` of a Node, mysql2 or ioredis error, or undefined. */
+export function errorCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** The message of anything that was thrown. */
+export function errorMessage(error: unknown): string {
+  // An AggregateError (no address of a host answered) has an empty message of its own.
+  if (error instanceof AggregateError) return error.errors.map(errorMessage).join('; ');
+  if (typeof error === 'object' && error !== null && 'message' in error) return String(error.message);
+  return String(error);
+}
