@@ -1,0 +1,234 @@
+import {
+  decodeEvent,
+  encodePayload,
+  ordersDelta,
+  subjectId,
+  type LoggedEvent,
+  type TallyEvent,
+  type Tip,
+} from '../events';
+import { failureOf } from './failures';
+import type { Session } from './database';
+import { fromDatetime, toDatetime } from './time';
+
+/** An event on its way into the log. */
+export interface NewEvent {
+  event: TallyEvent;
+  /** 16 bytes, unique in the log. */
+  commandId: Buffer;
+  /** What was asked for, where the command had an Idempotency-Key. */
+  requestHash: Buffer | null;
+}
+
+/** What a transaction left in the log: its events, and the tip that they follow. */
+export interface Appended {
+  base: Tip;
+  events: LoggedEvent[];
+}
+
+/** The connection was lost after COMMIT may have been sent. Only `findCommands` under the head lock can tell. */
+export class CommitOutcomeUnknown extends Error {
+  override readonly name = 'CommitOutcomeUnknown';
+}
+
+/**
+ * Appends events as the last act of a write transaction, and commits it.
+ *
+ * The positions are taken under the lock of the one row of `event_head`, which is held until commit: whoever sees
+ * position p can see every position below it. All statements travel in one packet, so that the lock never waits for this
+ * process (docs/decisions/0001).
+ * @throws CommitOutcomeUnknown where the answer was lost.
+ */
+export async function appendAndCommit(
+  session: Session,
+  events: NewEvent[],
+  occurredAt: string,
+): Promise<Appended> {
+  const last = events.at(-1);
+  if (last === undefined) throw new Error('a write transaction without an event');
+  const rows = events.map(({ event, commandId, requestHash }, index) => [
+    index + 1,
+    commandId,
+    requestHash,
+    event.type,
+    subjectId(event),
+    encodePayload(event),
+    toDatetime(occurredAt),
+  ]);
+  const ordersLiveDelta = events.reduce((sum, { event }) => sum + ordersDelta(event), 0);
+  let results: unknown[];
+  try {
+    results = await session.batch(
+      `SELECT position, COALESCE(tip, log_id), orders_live INTO @h, @t, @n FROM event_head WHERE id = 1 FOR UPDATE;
+       INSERT INTO order_events (position, command_id, request_hash, type, subject_id, payload, occurred_at)
+         VALUES ${rows.map(() => '(@h + ?, ?, ?, ?, ?, ?, ?)').join(', ')};
+       UPDATE event_head SET position = @h + ?, tip = ?, orders_live = @n + ? WHERE id = 1;
+       COMMIT;
+       SELECT @h AS position, LOWER(HEX(@t)) AS tip`,
+      [...rows.flat(), events.length, last.commandId, ordersLiveDelta],
+    );
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure === 'duplicate' || failure === 'lock-conflict') throw error;
+    // Anything else, even an error that the server sent, may have come out of the COMMIT itself.
+    throw new CommitOutcomeUnknown('the answer to a COMMIT was lost', { cause: error });
+  }
+  session.committed();
+  const [head] = results.at(-1) as { position: number | string; tip: string }[];
+  if (head === undefined) throw new Error('the log has no head: run the migrations');
+  const base = { position: Number(head.position), commandId: head.tip };
+  return {
+    base,
+    events: events.map(({ event, commandId }, index) => ({
+      position: base.position + index + 1,
+      commandId: commandId.toString('hex'),
+      event,
+      occurredAt,
+    })),
+  };
+}
+
+interface EventRow {
+  position: number;
+  command_id: string;
+  type: string;
+  payload: string;
+  occurred_at: string;
+}
+
+const EVENT_COLUMNS = 'position, LOWER(HEX(command_id)) AS command_id, type, payload, occurred_at';
+
+function loggedEvent(row: EventRow): LoggedEvent {
+  return {
+    position: row.position,
+    commandId: row.command_id,
+    event: decodeEvent(row.type, row.payload),
+    occurredAt: fromDatetime(row.occurred_at),
+  };
+}
+
+export interface Head extends Tip {
+  /** Names the log; the tip of an empty one. */
+  logId: string;
+  /** How many orders the log says exist. */
+  ordersLive: number;
+}
+
+/** The newest committed tip. In a snapshot: the position that the snapshot stands at. */
+export async function readHead(session: Session): Promise<Head> {
+  const [row] = await session.rows<{ position: number; tip: string; log_id: string; orders_live: number }>(
+    `SELECT position, LOWER(HEX(COALESCE(tip, log_id))) AS tip, LOWER(HEX(log_id)) AS log_id, orders_live
+       FROM event_head WHERE id = 1`,
+  );
+  if (row === undefined) throw new Error('the log has no head: run the migrations');
+  return {
+    position: row.position,
+    commandId: row.tip,
+    logId: row.log_id,
+    ordersLive: row.orders_live,
+  };
+}
+
+/** What stands in the log after a tip. `foreign`: the log does not hold that tip, it is another history. */
+export type Continuation = { kind: 'events'; events: LoggedEvent[] } | { kind: 'foreign'; head: Head };
+
+/**
+ * Reads on from a tip, at most `limit` events. The event at the tip itself is read too and must be the one that the tip
+ * names: the chain is checked, not only the number.
+ */
+export async function readAfter(session: Session, tip: Tip, limit: number): Promise<Continuation> {
+  const rows = await session.rows<EventRow>(
+    `SELECT ${EVENT_COLUMNS} FROM order_events WHERE position >= ? ORDER BY position LIMIT ?`,
+    [tip.position, limit + 1],
+  );
+  if (tip.position === 0) {
+    const head = await readHead(session);
+    if (head.logId !== tip.commandId) return { kind: 'foreign', head };
+  } else {
+    const [first] = rows;
+    if (first === undefined || first.position !== tip.position || first.command_id !== tip.commandId) {
+      return { kind: 'foreign', head: await readHead(session) };
+    }
+    rows.shift();
+  }
+  const events = rows.slice(0, limit).map(loggedEvent);
+  for (const [index, { position }] of events.entries()) {
+    if (position !== tip.position + index + 1) {
+      throw new Error(
+        `the log has a gap: position ${tip.position + index + 1} is missing before ${position}`,
+      );
+    }
+  }
+  return { kind: 'events', events };
+}
+
+/** A command that was carried out before, found again by its id. */
+export interface FoundCommand {
+  logged: LoggedEvent;
+  requestHash: Buffer | null;
+}
+
+/** Which of these commands are in the log, by hexadecimal id. */
+export async function findCommands(
+  session: Session,
+  commandIds: Buffer[],
+): Promise<Map<string, FoundCommand>> {
+  if (commandIds.length === 0) return new Map();
+  const rows = await session.rows<EventRow & { request_hash: Buffer | null }>(
+    `SELECT ${EVENT_COLUMNS}, request_hash FROM order_events WHERE command_id IN (?)`,
+    [commandIds],
+  );
+  return new Map(
+    rows.map((row) => [row.command_id, { logged: loggedEvent(row), requestHash: row.request_hash }]),
+  );
+}
+
+/**
+ * Takes the head lock: no other transaction commits events until this one ends, and every append that was under way has
+ * ended. What is not in the log now can no longer get there by an attempt whose connection was lost.
+ */
+export async function lockHead(session: Session): Promise<void> {
+  await session.rows('SELECT position FROM event_head WHERE id = 1 FOR UPDATE');
+}
+
+export type SubjectKind = 'order' | 'product' | 'user';
+
+const TYPES: Record<SubjectKind, TallyEvent['type'][]> = {
+  order: ['OrderCreated', 'OrderDeleted'],
+  product: ['ProductAdded', 'ProductRemoved'],
+  user: ['UserRegistered', 'UserRemoved'],
+};
+
+/** The newest event about each of these subjects up to a position, by id: what the log last said of them. */
+export async function latestEvents(
+  session: Session,
+  kind: SubjectKind,
+  ids: number[],
+  upTo = Number.MAX_SAFE_INTEGER,
+): Promise<Map<number, LoggedEvent>> {
+  if (ids.length === 0) return new Map();
+  const rows = await session.rows<EventRow>(
+    `SELECT ${EVENT_COLUMNS} FROM order_events
+      WHERE position IN (
+        SELECT MAX(position) FROM order_events
+         WHERE subject_id IN (?) AND type IN (?) AND position <= ? GROUP BY subject_id)`,
+    [ids, TYPES[kind], upTo],
+  );
+  return new Map(rows.map(loggedEvent).map((logged) => [subjectId(logged.event), logged]));
+}
+
+/**
+ * Orders that the log says exist and that have no row: another program deleted them. Reads the whole log, so ask only
+ * where `Head.ordersLive` says that some are missing.
+ */
+export async function readOrdersWithoutRow(session: Session): Promise<number[]> {
+  const rows = await session.rows<{ subject_id: number }>(
+    `SELECT e.subject_id
+       FROM order_events e LEFT JOIN orders o ON o.id = e.subject_id
+      WHERE e.type IN ('OrderCreated', 'OrderDeleted') AND o.id IS NULL
+      GROUP BY e.subject_id
+     HAVING SUM(e.type = 'OrderCreated') > SUM(e.type = 'OrderDeleted')
+      ORDER BY e.subject_id`,
+  );
+  return rows.map((row) => row.subject_id);
+}

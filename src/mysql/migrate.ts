@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import { connectionOptions } from './database';
+
+/** Found from `src/mysql` and from `dist/mysql` alike. */
+export const MIGRATIONS_DIR = join(__dirname, '..', '..', 'migrations');
+
+/** How long one process waits while another migrates. */
+const LOCK_WAIT_S = 120;
+const STATEMENT_TIMEOUT_MS = 10 * 60_000;
+const ER_BAD_DB_ERROR = 1049;
+
+interface Migration {
+  version: number;
+  name: string;
+  sql: string;
+  checksum: string;
+}
+
+/** A migration cannot be applied; the message says which and why. */
+export class MigrationError extends Error {
+  override readonly name = 'MigrationError';
+}
+
+/**
+ * Brings the schema up to date and returns the names of the migrations that this call applied.
+ *
+ * Each file holds one statement that may be run again, since DDL commits by itself: a crash between a statement and its
+ * entry in `schema_migrations` runs it once more. Processes that start together take turns under a lock that MySQL
+ * releases with the connection.
+ * @throws MigrationError where an applied migration was edited, or the lock is not to be had.
+ */
+export async function migrate(
+  databaseUrl: string,
+  timeoutMs: number,
+  directory = MIGRATIONS_DIR,
+): Promise<string[]> {
+  const migrations = await readMigrations(directory);
+  const connection = await connect(databaseUrl, timeoutMs);
+  try {
+    const [rows] = await connection.query<RowDataPacket[]>(
+      // Named after the database: two services on one server do not wait for each other. Names have 64 characters.
+      `SELECT GET_LOCK(CONCAT('tally:', LEFT(SHA1(DATABASE()), 40)), ?) AS granted`,
+      [LOCK_WAIT_S],
+    );
+    if (Number(rows[0]?.granted) !== 1) {
+      throw new MigrationError(
+        `another process has been migrating for ${LOCK_WAIT_S} s; nothing was changed`,
+      );
+    }
+    return await applyPending(connection, migrations);
+  } finally {
+    connection.destroy();
+  }
+}
+
+async function readMigrations(directory: string): Promise<Migration[]> {
+  const files = (await readdir(directory)).filter((file) => /^\d{4}_\w+\.sql$/.test(file)).sort();
+  return Promise.all(
+    files.map(async (name) => {
+      const sql = await readFile(join(directory, name), 'utf8');
+      return {
+        version: Number(name.slice(0, 4)),
+        name,
+        sql,
+        checksum: createHash('sha256').update(sql).digest('hex'),
+      };
+    }),
+  );
+}
+
+async function connect(databaseUrl: string, timeoutMs: number): Promise<Connection> {
+  try {
+    return await createConnection(connectionOptions(databaseUrl, timeoutMs));
+  } catch (error) {
+    if ((error as { errno?: number }).errno !== ER_BAD_DB_ERROR) throw error;
+  }
+  // The database does not exist yet. Where the user may create it, set-up stays one command.
+  const url = new URL(databaseUrl);
+  const name = decodeURIComponent(url.pathname.slice(1));
+  url.pathname = '/';
+  const connection = await createConnection(connectionOptions(url.href, timeoutMs));
+  await connection.query('CREATE DATABASE IF NOT EXISTS ?? DEFAULT CHARACTER SET utf8mb4', [name]);
+  await connection.changeUser({ database: name });
+  return connection;
+}
+
+async function applyPending(connection: Connection, migrations: Migration[]): Promise<string[]> {
+  await connection.query(
+    `CREATE TABLE IF NOT EXISTS schema_migrations (
+       version    INT UNSIGNED NOT NULL PRIMARY KEY,
+       name       VARCHAR(200) NOT NULL,
+       checksum   CHAR(64)     NOT NULL,
+       applied_at TIMESTAMP    NOT NULL DEFAULT CURRENT_TIMESTAMP
+     ) ENGINE = InnoDB DEFAULT CHARSET = ascii`,
+  );
+  const [rows] = await connection.query<RowDataPacket[]>('SELECT version, checksum FROM schema_migrations');
+  const applied = new Map(rows.map((row) => [Number(row.version), String(row.checksum)]));
+
+  const edited = migrations.filter(
+    ({ version, checksum }) => (applied.get(version) ?? checksum) !== checksum,
+  );
+  if (edited.length > 0) {
+    const names = edited.map(({ name }) => name).join(', ');
+    throw new MigrationError(
+      `${names} was edited after it had been applied: restore it, and add a new file instead`,
+    );
+  }
+
+  const pending = migrations.filter(({ version }) => !applied.has(version));
+  for (const { version, name, sql, checksum } of pending) {
+    try {
+      await connection.query({ sql, timeout: STATEMENT_TIMEOUT_MS });
+    } catch (error) {
+      throw new MigrationError(`${name} failed: ${(error as Error).message}`, { cause: error });
+    }
+    await connection.query('INSERT INTO schema_migrations (version, name, checksum) VALUES (?, ?, ?)', [
+      version,
+      name,
+      checksum,
+    ]);
+  }
+  return pending.map(({ name }) => name);
+}
