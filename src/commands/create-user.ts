@@ -1,0 +1,33 @@
+import { Problem } from '../errors';
+import { failureOf } from '../mysql/failures';
+import { toDatetime } from '../mysql/time';
+import type { CommandIdentity } from './identity';
+import type { Receipt, Writer } from './writer';
+
+/**
+ * Registers a user.
+ * @throws Problem `email-taken`, and those of the writer.
+ */
+export async function createUser(
+  writer: Writer,
+  input: { name: string; email: string },
+  identity: CommandIdentity,
+  now: string,
+): Promise<Receipt> {
+  return writer.execute({
+    identity,
+    now,
+    async write(session) {
+      try {
+        const { insertId } = await session.write(
+          'INSERT INTO users (name, email, created_at) VALUES (?, ?, ?)',
+          [input.name, input.email, toDatetime(now)],
+        );
+        return [{ type: 'UserRegistered', userId: insertId, name: input.name }];
+      } catch (error) {
+        if (failureOf(error) !== 'duplicate') throw error;
+        throw new Problem('email-taken', `Another user has the email ${input.email}.`, { cause: error });
+      }
+    },
+  });
+}
