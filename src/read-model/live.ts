@@ -1,0 +1,25 @@
+import { Keys, liveKey } from './keys';
+import type { ScriptedRedis } from './scripts';
+
+/** Which generation is live, as this process knows it. Shared by the reader and the projector of a process. */
+export class LiveGeneration {
+  private known: Keys | undefined;
+
+  constructor(
+    private readonly redis: ScriptedRedis,
+    readonly prefix: string,
+  ) {}
+
+  /** As last seen; undefined where there was none. */
+  get current(): Keys | undefined {
+    return this.known;
+  }
+
+  /** Asks Redis. */
+  async refresh(): Promise<Keys | undefined> {
+    const generation = await this.redis.get(liveKey(this.prefix));
+    if (generation === null) this.known = undefined;
+    else if (generation !== this.known?.generation) this.known = new Keys(this.prefix, generation);
+    return this.known;
+  }
+}

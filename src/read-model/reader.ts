@@ -1,0 +1,104 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Problem } from '../errors';
+import { parseTip } from '../events';
+import type { ChainableCommander } from 'ioredis';
+import type { Keys } from './keys';
+import type { LiveGeneration } from './live';
+import { isUnreachable, redisProblem } from './redis';
+import type { ScriptedRedis } from './scripts';
+
+/** What was read, and the position at which it is true. */
+export interface Positioned<T> {
+  position: number;
+  value: T;
+}
+
+/** One atomic reading: a value together with the `applied` that it was read with. */
+export interface Reading<T> {
+  applied: string | null;
+  value: T;
+}
+
+/** What the reader needs to know of the log; answered by the projector. */
+export interface Freshness {
+  /** Resolves when the read model has probably reached the position, or when the time is over. */
+  waitFor(position: number, timeoutMs: number): Promise<void>;
+  /** Whether the log is known to end before this position. */
+  isBeyondHead(position: number): Promise<boolean>;
+  /** What to tell a client while there is no model: a sentence on the progress. */
+  buildingDetail(): Promise<string>;
+}
+
+export interface ReadOptions {
+  /** The answer must contain this position. */
+  minPosition?: number | undefined;
+}
+
+const RETRY_PAUSE_MS = 2;
+
+/** Reads the live generation. Every reading states its position, and a model that is not complete is never read. */
+export class Reader {
+  constructor(
+    readonly redis: ScriptedRedis,
+    private readonly live: LiveGeneration,
+    private readonly freshness: Freshness,
+    private readonly waitMs: number,
+  ) {}
+
+  /**
+   * @throws Problem `read-model-building`, `read-model-unreachable`, `read-model-behind`, `unknown-position`, and
+   * whatever `read` throws.
+   */
+  async read<T>(
+    { minPosition = 0 }: ReadOptions,
+    read: (keys: Keys) => Promise<Reading<T>>,
+  ): Promise<Positioned<T>> {
+    const deadline = Date.now() + this.waitMs;
+    for (;;) {
+      const reading = await this.readLive(read);
+      if (reading.position >= minPosition) return reading;
+      if (await this.freshness.isBeyondHead(minPosition)) {
+        throw new Problem('unknown-position', `The log has not reached position ${minPosition}.`);
+      }
+      const remainingMs = deadline - Date.now();
+      if (remainingMs <= 0) {
+        const detail = `The read model is at position ${reading.position}, before ${minPosition}.`;
+        throw new Problem('read-model-behind', detail, {
+          retryAfterSeconds: 1,
+          members: { position: reading.position },
+        });
+      }
+      await this.freshness.waitFor(minPosition, remainingMs);
+      // What the projector knows may be ahead of a Redis that has just lost its last second: never spin.
+      await delay(RETRY_PAUSE_MS);
+    }
+  }
+
+  /** Sends commands as one MULTI and returns their replies; for use within `read`. */
+  async atomically(commands: (multi: ChainableCommander) => ChainableCommander): Promise<unknown[]> {
+    const replies = await commands(this.redis.multi()).exec();
+    if (replies === null) throw new Error('a MULTI without an answer');
+    return replies.map(([error, reply]) => {
+      if (error !== null) throw error;
+      return reply;
+    });
+  }
+
+  private async readLive<T>(read: (keys: Keys) => Promise<Reading<T>>): Promise<Positioned<T>> {
+    try {
+      for (let keys = this.live.current ?? (await this.live.refresh()); keys !== undefined;) {
+        const { applied, value } = await read(keys);
+        const tip = applied === null ? undefined : parseTip(applied);
+        if (tip !== undefined) return { position: tip.position, value };
+        // This generation was retired or lost; is another one live?
+        const refreshed: Keys | undefined = await this.live.refresh();
+        if (refreshed === undefined || refreshed.generation === keys.generation) break;
+        keys = refreshed;
+      }
+    } catch (error) {
+      if (isUnreachable(error)) throw redisProblem(error);
+      throw error;
+    }
+    throw new Problem('read-model-building', await this.freshness.buildingDetail(), { retryAfterSeconds: 2 });
+  }
+}

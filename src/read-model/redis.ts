@@ -1,0 +1,43 @@
+import { Redis } from 'ioredis';
+import type { Config } from '../config';
+import { errorMessage, Problem } from '../errors';
+
+/**
+ * A client that fails fast instead of piling commands up: nothing is queued while Redis is away, nothing is sent twice
+ * behind the caller's back, and every answer is waited for within a bound. Callers decide what to do again.
+ */
+export function openRedis(config: Pick<Config, 'REDIS_URL' | 'REDIS_TIMEOUT_MS'>, name: string): Redis {
+  return new Redis(config.REDIS_URL, {
+    connectionName: `tally-${name}`,
+    commandTimeout: config.REDIS_TIMEOUT_MS,
+    connectTimeout: config.REDIS_TIMEOUT_MS,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 5), 1000),
+    lazyConnect: true,
+  });
+}
+
+/** Replies by which Redis says that it cannot serve now, though the command is right. */
+const NOT_NOW =
+  /^(LOADING|MASTERDOWN|READONLY|BUSY|CLUSTERDOWN|NOREPLICAS|MISCONF|TRYAGAIN|NOAUTH|WRONGPASS)\b/;
+
+/** Redis refused the command because its memory is full; nothing was changed. */
+export function isOutOfMemory(error: unknown): boolean {
+  return /^OOM\b/.test(errorMessage(error));
+}
+
+/** Redis was not reached or cannot serve now. False for errors that say the command or the data is wrong. */
+export function isUnreachable(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null || !('name' in error)) return false;
+  return error.name !== 'ReplyError' || NOT_NOW.test(errorMessage(error));
+}
+
+/** The problem to answer where Redis could not be asked. */
+export function redisProblem(error: unknown): Problem {
+  return new Problem('read-model-unreachable', 'Redis did not answer; commands are accepted all the same.', {
+    retryAfterSeconds: 2,
+    cause: error,
+  });
+}

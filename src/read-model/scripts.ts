@@ -1,0 +1,162 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import { formatTip, type Tip } from '../events';
+import type { Content } from './inspect';
+import { liveKey, type Keys } from './keys';
+import { encodeOperations, type Operation } from './operations';
+import { isOutOfMemory } from './redis';
+
+function lua(name: string): string {
+  return readFileSync(join(__dirname, 'scripts', `${name}.lua`), 'utf8');
+}
+
+const OPERATIONS = lua('operations');
+/** `#!lua` makes Redis refuse the whole script when memory is full, instead of failing in the middle of it. */
+const APPLY = `#!lua\n${OPERATIONS}\n${lua('apply')}`;
+const FILL = `#!lua\n${OPERATIONS}\n${lua('fill')}`;
+
+const SCRIPTS: Record<string, { numberOfKeys: number; lua: string; readOnly?: boolean }> = {
+  tallyApply: { numberOfKeys: 2, lua: APPLY },
+  tallyFill: { numberOfKeys: 1, lua: FILL },
+  tallyFinish: { numberOfKeys: 2, lua: lua('finish') },
+  tallyFlip: { numberOfKeys: 3, lua: lua('flip') },
+  tallyRestore: { numberOfKeys: 1, lua: lua('restore') },
+  tallyReleaseIfMine: { numberOfKeys: 1, lua: lua('release-if-mine') },
+  tallyTopProducts: { numberOfKeys: 3, lua: lua('top-products'), readOnly: true },
+  tallyTopUsers: { numberOfKeys: 2, lua: lua('top-users'), readOnly: true },
+  tallyListOrders: { numberOfKeys: 2, lua: lua('list-orders'), readOnly: true },
+};
+
+/** Every status that a script of Tally returns; each script's header says which and when. */
+type Status =
+  'applied' | 'already' | 'overlap' | 'behind' | 'missing' | 'foreign' | 'fenced' | 'oom' | 'broken';
+
+export interface Outcome {
+  status: Status;
+  /** What `applied` is now, or what went wrong. */
+  detail: string;
+}
+
+type Argument = string | number;
+
+/** A Redis client that knows Tally's scripts. */
+export interface ScriptedRedis extends Redis {
+  tallyApply(...args: Argument[]): Promise<[Status, string]>;
+  tallyFill(...args: Argument[]): Promise<[Status, string]>;
+  tallyFinish(...args: Argument[]): Promise<[Status, string]>;
+  tallyFlip(...args: Argument[]): Promise<[Status, string]>;
+  tallyRestore(...args: Argument[]): Promise<[Status, string]>;
+  tallyReleaseIfMine(...args: Argument[]): Promise<number>;
+  tallyTopProducts(
+    ...args: Argument[]
+  ): Promise<[string | null, [string, string, string | null, string, string][]]>;
+  tallyTopUsers(...args: Argument[]): Promise<[string | null, [string, string, number, string][]]>;
+  tallyListOrders(...args: Argument[]): Promise<[string | null, string[][]]>;
+}
+
+/** Teaches a client the scripts; they are sent by their digest, and in full where Redis does not know them. */
+export function withScripts(redis: Redis): ScriptedRedis {
+  for (const [name, definition] of Object.entries(SCRIPTS)) redis.defineCommand(name, definition);
+  return redis as ScriptedRedis;
+}
+
+/** Applies a batch of events; see `scripts/apply.lua`. */
+export async function apply(
+  redis: ScriptedRedis,
+  keys: Keys,
+  batch: { expected: Tip; next: Tip; operations: Operation[]; fenceToken?: string },
+): Promise<Outcome> {
+  return outcome(() =>
+    redis.tallyApply(
+      keys.applied,
+      keys.fence,
+      formatTip(batch.expected),
+      formatTip(batch.next),
+      batch.fenceToken ?? '',
+      ...encodeOperations(batch.operations),
+    ),
+  );
+}
+
+/** Writes one chunk of a generation that is being built; see `scripts/fill.lua`. */
+export async function fill(
+  redis: ScriptedRedis,
+  keys: Keys,
+  token: string,
+  chunk: number,
+  operations: Operation[],
+): Promise<Outcome> {
+  return outcome(() =>
+    redis.tallyFill(
+      keys.building,
+      `${token}:${chunk}`,
+      `${token}:${chunk + 1}`,
+      ...encodeOperations(operations),
+    ),
+  );
+}
+
+/** Declares a filled generation complete; see `scripts/finish.lua`. */
+export async function finish(
+  redis: ScriptedRedis,
+  keys: Keys,
+  token: string,
+  chunks: number,
+  tip: Tip,
+): Promise<Outcome> {
+  return outcome(() => redis.tallyFinish(keys.building, keys.applied, `${token}:${chunks}`, formatTip(tip)));
+}
+
+/** Makes a generation the live one; see `scripts/flip.lua`. */
+export async function flip(redis: ScriptedRedis, to: Keys, from: Keys | undefined): Promise<Outcome> {
+  return outcome(() =>
+    redis.tallyFlip(
+      liveKey(to.prefix),
+      to.applied,
+      (from ?? to).applied,
+      from?.generation ?? '',
+      to.generation,
+    ),
+  );
+}
+
+/** Makes damaged slices what they should be at `tip`; see `scripts/restore.lua`. */
+export async function restore(
+  redis: ScriptedRedis,
+  keys: Keys,
+  tip: Tip,
+  values: { key: string; content: Content }[],
+): Promise<Outcome> {
+  const args = values.flatMap(({ key, content }) => {
+    const flat = flatten(content);
+    return [content.type, key, String(flat.length), ...flat];
+  });
+  return outcome(() => redis.tallyRestore(keys.applied, formatTip(tip), ...args));
+}
+
+function flatten(content: Content): string[] {
+  switch (content.type) {
+    case 'none':
+    case 'other':
+      return [];
+    case 'string':
+      return [content.value];
+    case 'hash':
+      return Object.entries(content.fields).flat();
+    case 'set':
+      return content.members;
+    case 'zset':
+      return [...content.scores].flatMap(([member, score]) => [score ?? '', member]);
+  }
+}
+
+async function outcome(call: () => Promise<[Status, string]>): Promise<Outcome> {
+  try {
+    const [status, detail] = await call();
+    return { status, detail };
+  } catch (error) {
+    if (isOutOfMemory(error)) return { status: 'oom', detail: 'Redis is out of memory' };
+    throw error;
+  }
+}
