@@ -1,0 +1,162 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseTip, tipOf, type LoggedEvent, type Tip } from '../events';
+import type { Database } from '../mysql/database';
+import { readAfter, readHead, type Head } from '../mysql/log';
+import type { Keys } from '../read-model/keys';
+import { apply, type ScriptedRedis } from '../read-model/scripts';
+import { nextBatch } from './batch';
+
+/** Why a generation cannot be kept up any more: it must be rebuilt. */
+export type LossReason = 'missing' | 'foreign' | 'broken';
+
+/** The generation is lost; nothing can be applied to it. */
+export class GenerationLost extends Error {
+  override readonly name = 'GenerationLost';
+
+  constructor(
+    readonly reason: LossReason,
+    readonly keys: Keys,
+    detail: string,
+  ) {
+    super(`generation ${keys.generation} is lost (${reason}): ${detail}`);
+  }
+}
+
+/** How often, and for how long in all, a batch waits while a repair holds the fence. */
+const FENCE_PAUSE_MS = 5;
+const FENCE_ATTEMPTS = 2000;
+
+/** Events read from MySQL at a time. */
+const PAGE_EVENTS = 1000;
+
+/** Where a generation stands after something was applied to it, or was found applied. */
+export interface Progress {
+  /** Where the read model is now. */
+  applied: Tip;
+  /** Events that this call applied. */
+  appliedEvents: number;
+}
+
+/**
+ * Applies events that follow `base`, in as many scripts as it takes. Stops early where the read model turns out to be
+ * somewhere else: further on (others applied them) or further back; the caller looks at `applied` and goes on from there.
+ * @throws GenerationLost
+ */
+export async function applyEvents(
+  redis: ScriptedRedis,
+  keys: Keys,
+  base: Tip,
+  events: LoggedEvent[],
+  fenceToken?: string,
+): Promise<Progress> {
+  let at = base;
+  let rest = events;
+  let appliedEvents = 0;
+  let fencedAttempts = 0;
+  while (rest.length > 0) {
+    const batch = nextBatch(keys, at, rest);
+    const outcome = await apply(redis, keys, {
+      ...batch,
+      ...(fenceToken === undefined ? {} : { fenceToken }),
+    });
+    switch (outcome.status) {
+      case 'applied':
+        at = batch.next;
+        rest = rest.slice(batch.events.length);
+        appliedEvents += batch.events.length;
+        break;
+      case 'already':
+      case 'overlap': {
+        const applied = tipFrom(outcome.detail, keys);
+        const index = rest.findIndex((logged) => logged.position === applied.position);
+        const known = rest[index];
+        if (known === undefined) return { applied, appliedEvents }; // beyond what we were given
+        if (known.commandId !== applied.commandId) {
+          throw new GenerationLost(
+            'foreign',
+            keys,
+            `${outcome.detail} is not the event that MySQL has there`,
+          );
+        }
+        at = tipOf(known);
+        rest = rest.slice(index + 1);
+        break;
+      }
+      case 'behind':
+        return { applied: tipFrom(outcome.detail, keys), appliedEvents };
+      case 'fenced':
+        if (++fencedAttempts > FENCE_ATTEMPTS) throw new Error('a repair has held the fence for too long');
+        await delay(FENCE_PAUSE_MS);
+        break;
+      case 'oom':
+        throw new Error('Redis is out of memory: give it more, the projector goes on by itself');
+      case 'missing':
+      case 'foreign':
+      case 'broken':
+        throw new GenerationLost(outcome.status, keys, outcome.detail);
+    }
+  }
+  return { applied: at, appliedEvents };
+}
+
+/** The tip that a generation has applied. @throws GenerationLost where it has none. */
+export async function readApplied(redis: ScriptedRedis, keys: Keys): Promise<Tip> {
+  const applied = await redis.get(keys.applied);
+  if (applied === null) throw new GenerationLost('missing', keys, 'it has no applied');
+  return tipFrom(applied, keys);
+}
+
+export interface CaughtUp extends Progress {
+  head: Head;
+}
+
+/**
+ * Reads on from what a generation has applied, and applies it, until there is nothing left to read or `shouldStop`.
+ * `onProgress` is told after every page.
+ * @throws GenerationLost
+ */
+export async function catchUp(
+  redis: ScriptedRedis,
+  database: Database,
+  keys: Keys,
+  options: {
+    shouldStop?: () => boolean;
+    onProgress?: (state: CaughtUp, oldest: LoggedEvent | undefined) => void;
+  } = {},
+): Promise<CaughtUp> {
+  let applied = await readApplied(redis, keys);
+  let appliedEvents = 0;
+  for (;;) {
+    const { head, continuation } = await database.session(async (session) => ({
+      head: await readHead(session),
+      continuation: await readAfter(session, applied, PAGE_EVENTS),
+    }));
+    if (continuation.kind === 'foreign') {
+      // Read again: perhaps the generation was flipped or restored while we looked.
+      const now = await readApplied(redis, keys);
+      if (now.position === applied.position && now.commandId === applied.commandId) {
+        throw new GenerationLost(
+          'foreign',
+          keys,
+          `MySQL does not have the event ${applied.position}:${applied.commandId}`,
+        );
+      }
+      applied = now;
+      continue;
+    }
+    const [oldest] = continuation.events;
+    options.onProgress?.({ applied, appliedEvents, head }, oldest);
+    if (oldest === undefined) return { applied, appliedEvents, head };
+    const progress = await applyEvents(redis, keys, applied, continuation.events);
+    applied = progress.applied;
+    appliedEvents += progress.appliedEvents;
+    if (options.shouldStop?.() === true) return { applied, appliedEvents, head };
+  }
+}
+
+function tipFrom(text: string, keys: Keys): Tip {
+  const tip = parseTip(text);
+  if (tip === undefined)
+    throw new GenerationLost('foreign', keys, `applied is ${JSON.stringify(text)}, which is not a tip`);
+  return tip;
+}

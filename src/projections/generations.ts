@@ -1,0 +1,54 @@
+import { generationOf, generationsPattern, Keys, livePattern } from '../read-model/keys';
+import type { ScriptedRedis } from '../read-model/scripts';
+
+/** A builder that says nothing for this long is taken for dead. */
+export const KEEPER_TTL_MS = 60_000;
+/** Other instances may still read a generation that was just replaced. */
+const GRACE_MS = 30_000;
+const SCAN_COUNT = 1000;
+
+/** Lets a generation that is no longer live stand for a grace period; `collectGarbage` takes it away after that. */
+export async function retire(redis: ScriptedRedis, keys: Keys): Promise<void> {
+  await redis.set(keys.keeper, 'retired', 'PX', GRACE_MS);
+}
+
+/**
+ * Takes away generations that are neither live, for whatever model version, nor kept by a living builder or a grace
+ * period. Their `applied` and `building` go first, so that nobody reads or fills what is being deleted.
+ * @returns the generations that were collected.
+ */
+export async function collectGarbage(redis: ScriptedRedis, prefix: string): Promise<string[]> {
+  const generations = new Set<string>();
+  for await (const key of scan(redis, generationsPattern(prefix))) {
+    const generation = generationOf(prefix, key);
+    if (generation !== undefined) generations.add(generation);
+  }
+  const collected: string[] = [];
+  for (const generation of generations) {
+    const keys = new Keys(prefix, generation);
+    if ((await redis.exists(keys.keeper)) === 1) continue;
+    // Looked up last: a generation goes live before its keeper expires.
+    if ((await liveGenerations(redis, prefix)).has(generation)) continue;
+    await redis.del(keys.applied, keys.building);
+    for await (const key of scan(redis, keys.pattern)) await redis.unlink(key);
+    collected.push(generation);
+  }
+  return collected;
+}
+
+async function liveGenerations(redis: ScriptedRedis, prefix: string): Promise<Set<string>> {
+  const pointers: string[] = [];
+  for await (const key of scan(redis, livePattern(prefix))) pointers.push(key);
+  if (pointers.length === 0) return new Set();
+  return new Set((await redis.mget(pointers)).filter((generation) => generation !== null));
+}
+
+/** All keys that match, with SCAN; a key may come twice. */
+export async function* scan(redis: ScriptedRedis, pattern: string): AsyncGenerator<string> {
+  let cursor = '0';
+  do {
+    const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
+    cursor = next;
+    yield* keys;
+  } while (cursor !== '0');
+}

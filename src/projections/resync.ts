@@ -1,0 +1,279 @@
+import type { Logger } from 'pino';
+import { errorMessage } from '../errors';
+import type { Database } from '../mysql/database';
+import type { Keys } from '../read-model/keys';
+import type { LiveGeneration } from '../read-model/live';
+import type { ScriptedRedis } from '../read-model/scripts';
+import { GenerationLost } from './applier';
+import { collectGarbage } from './generations';
+import { rebuild } from './rebuild';
+import { saveVerification, type StoredVerification } from './verification-store';
+import { verify, type Finding, type Unadopted, type Verification } from './verify';
+import { describeWork, readWork, Work, type WorkState } from './work';
+
+const MAX_REBUILDS_IN_A_ROW = 3;
+const REBUILD_BACKOFF_MS = 1000;
+/** After three rebuilds in a row have failed, they stop for this long. */
+const GIVE_UP_MS = 60_000;
+const ADOPT_PROGRESS_EVERY = 1000;
+
+export interface ResyncDeps {
+  redis: ScriptedRedis;
+  database: Database;
+  /** Tells the log what another program did; false where that was done already. */
+  adopt: (subject: Unadopted) => Promise<boolean>;
+  live: LiveGeneration;
+  log: Logger;
+  /** Told what is going on, for `GET /read-model` and progress bars; undefined when nothing is. */
+  observe?: (state: WorkState | undefined) => void;
+  onFinding?: (finding: Finding) => void;
+  /** Ends the resync at its next step; it leaves nothing half-done. */
+  signal?: AbortSignal;
+}
+
+/** Another instance is resyncing at this moment. */
+export class ResyncBusy extends Error {
+  override readonly name = 'ResyncBusy';
+}
+
+/** There is no complete read model that could be verified. */
+export class NoReadModel extends Error {
+  override readonly name = 'NoReadModel';
+}
+
+/**
+ * Builds a new generation beside the live one and puts it in its place; verified before anybody reads it.
+ * @throws ResyncBusy, RebuildAbandoned
+ */
+export async function runRebuild(deps: ResyncDeps): Promise<{ keys: Keys; orders: number; adopted: number }> {
+  return withWork(deps, 'rebuild', async (work) => {
+    const { redis, database, live, log } = deps;
+    const startedAt = Date.now();
+    let unadopted: Unadopted[] = [];
+    const built = await rebuild(redis, database, live, work, async (keys) => {
+      const verification = await verify(redis, database, keys, { repair: true, work });
+      ({ unadopted } = verification);
+      const { drift, findings } = verification;
+      if (drift > 0)
+        log.error({ drift, findings }, 'a freshly built read model differed from MySQL and was repaired');
+    });
+    const adopted = await adoptAll(deps, unadopted, work);
+    const { keys, orders } = built;
+    log.info(
+      { generation: keys.generation, orders, adopted, ms: Date.now() - startedAt },
+      'the read model was rebuilt and is live',
+    );
+    await collectGarbage(redis, live.prefix);
+    return { keys, orders, adopted };
+  });
+}
+
+/**
+ * Compares the live generation with MySQL; with `repair`, mends what differs and adopts what other programs changed.
+ * @throws ResyncBusy, NoReadModel, GenerationLost
+ */
+export async function runVerify(deps: ResyncDeps, options: { repair: boolean }): Promise<StoredVerification> {
+  const kind = options.repair ? 'repair' : 'verify';
+  return withWork(deps, kind, async (work) => {
+    const { redis, database, live, log, onFinding } = deps;
+    const keys = await live.refresh();
+    if (keys === undefined) throw new NoReadModel('there is no read model to verify');
+    const startedAt = Date.now();
+    const report = (finding: Finding) => {
+      log.warn({ finding }, 'a key of the read model was not what MySQL says');
+      onFinding?.(finding);
+    };
+    const verification = await verify(redis, database, keys, {
+      repair: options.repair,
+      work,
+      onFinding: report,
+    });
+    const adopted = options.repair ? await adoptAll(deps, verification.unadopted, work) : 0;
+    const stored = await saveVerification(redis, live.prefix, { ...verification, adopted, startedAt });
+    logVerification(log, verification, adopted, Date.now() - startedAt);
+    if (options.repair) await collectGarbage(redis, live.prefix);
+    return stored;
+  });
+}
+
+function logVerification(log: Logger, verification: Verification, adopted: number, ms: number): void {
+  const { generation, position, orders, drift, repaired, unadopted } = verification;
+  const figures = { generation, position, orders, drift, repaired, unadopted: unadopted.length, adopted, ms };
+  if (drift === 0 && unadopted.length === 0)
+    log.info(figures, 'the read model was verified: it is what MySQL says');
+  else log.warn(figures, 'the read model was verified and differed from MySQL');
+}
+
+async function adoptAll(deps: ResyncDeps, subjects: Unadopted[], work: Work): Promise<number> {
+  if (subjects.length === 0) return 0;
+  await work.progress({ phase: 'adopting what other programs changed' });
+  let adopted = 0;
+  for (const [index, subject] of subjects.entries()) {
+    if (await deps.adopt(subject)) adopted += 1;
+    if (index % ADOPT_PROGRESS_EVERY === 0) await work.progress({});
+  }
+  deps.log.warn({ adopted }, 'adopted what other programs changed in MySQL');
+  return adopted;
+}
+
+async function withWork<T>(
+  deps: ResyncDeps,
+  kind: WorkState['kind'],
+  run: (work: Work) => Promise<T>,
+): Promise<T> {
+  const { redis, live, observe = () => undefined } = deps;
+  const work = await Work.begin(redis, live.prefix, kind, observe, deps.signal);
+  if (work === undefined) {
+    const other = await readWork(redis, live.prefix);
+    throw new ResyncBusy(
+      `another instance is at it${other === undefined ? '' : ` (${describeWork(other)})`}`,
+    );
+  }
+  try {
+    return await run(work);
+  } finally {
+    await work.end().catch((error: unknown) => {
+      deps.log.debug({ err: error }, 'could not give the resync lock back; it expires by itself');
+    });
+  }
+}
+
+export interface SupervisorOptions {
+  /** 0: only at start. */
+  verifyIntervalMs: number;
+  rebuildMinIntervalMs: number;
+  /** Told to look at the log: something was appended or built. */
+  nudge: () => void;
+}
+
+const TICK_MS = 1000;
+const RETRY_VERIFY_MS = 5000;
+
+/**
+ * Keeps a service's read model alive: rebuilds it when it is lost, verifies and repairs it at start and then on a
+ * schedule. One thing at a time.
+ */
+export class ResyncSupervisor {
+  private running: Promise<void> | undefined;
+  private readonly stopping = new AbortController();
+  private ticker: NodeJS.Timeout | undefined;
+  private verifyDueAt = 0;
+  private failedRebuilds = 0;
+  private rebuildNotBefore = 0;
+  private lastDriftRebuildAt = 0;
+  private current: WorkState | undefined;
+
+  constructor(
+    private readonly deps: Omit<ResyncDeps, 'observe' | 'signal'>,
+    private readonly options: SupervisorOptions,
+  ) {}
+
+  /** What this process is resyncing, if anything. */
+  get work(): WorkState | undefined {
+    return this.current;
+  }
+
+  start(): void {
+    const verifyWhenDue = () => {
+      if (Date.now() >= this.verifyDueAt) this.begin(() => this.verifyAndRepair());
+    };
+    verifyWhenDue();
+    this.ticker = setInterval(verifyWhenDue, TICK_MS);
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    clearInterval(this.ticker);
+    await this.running;
+  }
+
+  /** The projector found no live generation, or one that cannot be kept up; it says so again until that has changed. */
+  lost(loss: GenerationLost | undefined): void {
+    if (Date.now() >= this.rebuildNotBefore) this.begin(() => this.rebuildLost(loss));
+  }
+
+  private begin(task: () => Promise<void>): void {
+    if (this.running !== undefined || this.stopping.signal.aborted) return;
+    this.running = task()
+      .catch((error: unknown) => {
+        if (this.stopping.signal.aborted) return;
+        this.deps.log.error({ err: error }, 'a resync failed; it is tried again');
+      })
+      .finally(() => {
+        this.running = undefined;
+        this.current = undefined;
+        this.options.nudge();
+      });
+  }
+
+  private async rebuildLost(loss: GenerationLost | undefined): Promise<void> {
+    const { redis, log } = this.deps;
+    if (loss === undefined) log.info('there is no read model: building it from MySQL');
+    else
+      log.warn(
+        { reason: loss.reason },
+        `${loss.message}: building a new one; reports answer 503 until it is live`,
+      );
+    try {
+      // What belongs to another history, or is half-applied, must not be read any longer.
+      if (loss !== undefined) await redis.del(loss.keys.applied);
+      await runRebuild(this.observed());
+      this.failedRebuilds = 0;
+      this.verified(); // by the rebuild itself
+    } catch (error) {
+      if (error instanceof ResyncBusy) {
+        this.rebuildNotBefore = Date.now() + REBUILD_BACKOFF_MS;
+        return;
+      }
+      if (this.stopping.signal.aborted) return;
+      this.failedRebuilds += 1;
+      const inARow = this.failedRebuilds % MAX_REBUILDS_IN_A_ROW;
+      const pauseMs = inARow === 0 ? GIVE_UP_MS : REBUILD_BACKOFF_MS * 2 ** inARow;
+      this.rebuildNotBefore = Date.now() + pauseMs;
+      log.error(
+        { err: error, failures: this.failedRebuilds, pauseMs },
+        'a rebuild failed; it is tried again after a pause',
+      );
+    }
+  }
+
+  private async verifyAndRepair(): Promise<void> {
+    this.verifyDueAt = Date.now() + RETRY_VERIFY_MS;
+    try {
+      const verification = await runVerify(this.observed(), { repair: true });
+      this.verified();
+      const unrepaired = verification.drift - verification.repaired;
+      if (unrepaired > 0) await this.rebuildDrifted(unrepaired);
+    } catch (error) {
+      // Without a model, or with a lost one, the projector calls for a rebuild.
+      const expected =
+        error instanceof NoReadModel || error instanceof GenerationLost || error instanceof ResyncBusy;
+      if (!expected) throw error;
+      this.deps.log.info(`not verifying now: ${errorMessage(error)}`);
+    }
+  }
+
+  private verified(): void {
+    const { verifyIntervalMs } = this.options;
+    this.verifyDueAt = verifyIntervalMs === 0 ? Infinity : Date.now() + verifyIntervalMs;
+  }
+
+  /** What could not be mended key by key, because the model moved on too fast, is answered by a new generation. */
+  private async rebuildDrifted(unrepaired: number): Promise<void> {
+    const { log } = this.deps;
+    if (Date.now() - this.lastDriftRebuildAt < this.options.rebuildMinIntervalMs) {
+      log.error(
+        { unrepaired },
+        'drift is left: the next rebuild is not due yet; `tally rebuild` does it now',
+      );
+      return;
+    }
+    this.lastDriftRebuildAt = Date.now();
+    log.warn({ unrepaired }, 'drift is left: building a new read model beside the live one');
+    await runRebuild(this.observed());
+  }
+
+  private observed(): ResyncDeps {
+    return { ...this.deps, signal: this.stopping.signal, observe: (state) => (this.current = state) };
+  }
+}

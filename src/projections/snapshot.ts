@@ -1,0 +1,94 @@
+import type { Order, TallyEvent, Tip } from '../events';
+import { readProductsAfter, readUsersAfter } from '../mysql/catalogue';
+import type { Database, Session } from '../mysql/database';
+import { latestEvents, readHead, readOrdersWithoutRow, type Head } from '../mysql/log';
+import { readOrdersAfter } from '../mysql/orders';
+
+const PAGE_ROWS = 1000;
+/** A snapshot reads page by page, but a page may be slow on a busy server. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+
+/** Everything that MySQL says at one position, as the events that would create it. */
+export interface Snapshot {
+  /** Where it stands. */
+  head: Head;
+  /** The products and users, in pages. */
+  catalogue(): AsyncGenerator<TallyEvent[]>;
+  /**
+   * The orders **as the log states them**, in pages. Where another program wrote, changed or deleted an order and that
+   * is not adopted yet, the log's content counts, because it is what every later event builds on; `unadopted` is told
+   * of the order.
+   */
+  orders(unadopted?: (orderId: number) => void): AsyncGenerator<Order[]>;
+}
+
+/** Opens a snapshot for `work`. */
+export async function withSnapshot<T>(
+  database: Database,
+  work: (snapshot: Snapshot) => Promise<T>,
+): Promise<T> {
+  return database.session(async (session) => {
+    await session.beginSnapshot();
+    const head = await readHead(session);
+    return work({
+      head,
+      catalogue: () => readCatalogue(session),
+      orders: (unadopted = () => undefined) => readOrders(session, head, unadopted),
+    });
+  }, STATEMENT_TIMEOUT_MS);
+}
+
+async function* readCatalogue(session: Session): AsyncGenerator<TallyEvent[]> {
+  for (let after = 0; ;) {
+    const rows = await readProductsAfter(session, after, PAGE_ROWS);
+    if (rows.length === 0) break;
+    yield rows.map(({ id, name, sku }) => ({ type: 'ProductAdded', productId: id, name, sku }));
+    after = rows.at(-1)?.id ?? after;
+  }
+  for (let after = 0; ;) {
+    const rows = await readUsersAfter(session, after, PAGE_ROWS);
+    if (rows.length === 0) break;
+    yield rows.map(({ id, name }) => ({ type: 'UserRegistered', userId: id, name }));
+    after = rows.at(-1)?.id ?? after;
+  }
+}
+
+async function* readOrders(
+  session: Session,
+  head: Head,
+  unadopted: (orderId: number) => void,
+): AsyncGenerator<Order[]> {
+  let logged = 0;
+  for (let after = 0; ;) {
+    const page = await readOrdersAfter(session, after, PAGE_ROWS);
+    if (page.length === 0) break;
+    const foreignIds = page.filter((stored) => !stored.asLogged).map(({ order }) => order.orderId);
+    foreignIds.forEach(unadopted);
+    const asLogged = await loggedOrders(session, foreignIds);
+    const orders = page.flatMap(({ order, asLogged: same }) =>
+      same ? order : (asLogged.get(order.orderId) ?? []),
+    );
+    logged += orders.length;
+    yield orders;
+    after = page.at(-1)?.order.orderId ?? after;
+  }
+  if (logged === head.ordersLive) return;
+  const missing = await readOrdersWithoutRow(session);
+  missing.forEach(unadopted);
+  for (let at = 0; at < missing.length; at += PAGE_ROWS) {
+    const orders = await loggedOrders(session, missing.slice(at, at + PAGE_ROWS));
+    yield [...orders.values()];
+  }
+}
+
+/** What the log says of these orders; those that it says do not exist are left out. */
+async function loggedOrders(session: Session, ids: number[]): Promise<Map<number, Order>> {
+  const latest = await latestEvents(session, 'order', ids);
+  const orders = new Map<number, Order>();
+  for (const [id, { event }] of latest) if (event.type === 'OrderCreated') orders.set(id, event.order);
+  return orders;
+}
+
+export function tipOfHead({ position, commandId }: Head): Tip {
+  return { position, commandId };
+}

@@ -1,0 +1,251 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseTip, type Order, type Tip } from '../events';
+import type { Database } from '../mysql/database';
+import type { SubjectKind } from '../mysql/log';
+import { describeContent, inspect, sameContent, type Content, type Slice } from '../read-model/inspect';
+import type { Keys } from '../read-model/keys';
+import { restore, type ScriptedRedis } from '../read-model/scripts';
+import { catchUp, GenerationLost } from './applier';
+import { Expectation } from './expectation';
+import { scan } from './generations';
+import { withSnapshot } from './snapshot';
+import type { Work } from './work';
+
+/** Keys read in one MULTI; about a millisecond of Redis. */
+const SLICES_PER_READ = 200;
+/** Findings that are kept with their values; all are counted. */
+const MAX_FINDINGS = 100;
+const FENCE_TTL_MS = 5_000;
+const REPAIR_ATTEMPTS = 5;
+const FENCE_WAIT_MS = 100;
+
+/** One key of the read model that did not hold what MySQL says. */
+export interface Finding {
+  key: string;
+  expected: string;
+  found: string;
+  repaired: boolean;
+}
+
+/** Something that another program changed in MySQL, and that the log does not tell yet. */
+export interface Unadopted {
+  kind: SubjectKind;
+  id: number;
+}
+
+export interface Verification {
+  generation: string;
+  /** Position up to which the model was verified. */
+  position: number;
+  orders: number;
+  /** Keys that differed. */
+  drift: number;
+  repaired: number;
+  /** The first of them. */
+  findings: Finding[];
+  unadopted: Unadopted[];
+}
+
+/**
+ * Compares a generation with MySQL, key by key, beside live traffic and without heuristics.
+ *
+ * A snapshot at position P gives the expectation. Each part of the read model is read atomically together with its own
+ * position A; the events (P, A] are projected onto the expectation; then the comparison is exact. SCAN finds keys that
+ * should not be there. With `repair`, what differs is set to the expectation by a script that demands that the model
+ * still is at A; a fence keeps others from applying for that moment, which only helps it to succeed.
+ * @throws GenerationLost
+ */
+export async function verify(
+  redis: ScriptedRedis,
+  database: Database,
+  keys: Keys,
+  options: { repair: boolean; work: Work; onFinding?: (finding: Finding) => void },
+): Promise<Verification> {
+  return withSnapshot(database, async (snapshot) => {
+    const verifier = new Verifier(
+      redis,
+      database,
+      keys,
+      new Expectation(keys, database, snapshot.head),
+      options,
+    );
+    return verifier.run(snapshot);
+  });
+}
+
+class Verifier {
+  private readonly findings: Finding[] = [];
+  private readonly unadopted: Unadopted[] = [];
+  private drift = 0;
+  private repaired = 0;
+
+  constructor(
+    private readonly redis: ScriptedRedis,
+    private readonly database: Database,
+    private readonly keys: Keys,
+    private readonly expectation: Expectation,
+    private readonly options: { repair: boolean; work: Work; onFinding?: (finding: Finding) => void },
+  ) {}
+
+  async run(snapshot: Parameters<Parameters<typeof withSnapshot>[1]>[0]): Promise<Verification> {
+    const { work } = this.options;
+    await work.progress({ phase: 'reading orders', total: snapshot.head.ordersLive });
+    for await (const events of snapshot.catalogue()) this.expectation.add(events);
+    let orders = 0;
+    for await (const page of snapshot.orders((id) => this.unadopted.push({ kind: 'order', id }))) {
+      await this.checkOrders(page);
+      orders += page.length;
+      await work.progress({ done: orders });
+    }
+    await work.progress({ phase: 'comparing counters' });
+    const checked = new Set<string>();
+    for await (const batch of inBatches(this.expectation.model.slices())) {
+      for (const { key } of batch) checked.add(key);
+      await this.check(batch);
+      await work.progress({});
+    }
+    await work.progress({ phase: 'looking for strangers' });
+    await this.checkStrangers(checked);
+    return {
+      generation: this.keys.generation,
+      position: this.expectation.at.position,
+      orders,
+      drift: this.drift,
+      repaired: this.repaired,
+      findings: this.findings,
+      unadopted: this.unadopted,
+    };
+  }
+
+  private async checkOrders(page: Order[]): Promise<void> {
+    this.expectation.beginPage(page);
+    const slices = page.map(({ orderId }): Slice => ({ key: this.keys.order(orderId), type: 'hash' }));
+    for await (const batch of inBatches(slices)) await this.check(batch);
+    this.expectation.endPage();
+  }
+
+  /** Every key of the generation that was not compared yet: it is new, or it should not be there. */
+  private async checkStrangers(checked: Set<string>): Promise<void> {
+    const unknown = async function* (this: Verifier): AsyncGenerator<Slice> {
+      for await (const key of scan(this.redis, this.keys.pattern)) {
+        if (this.keys.isBookkeeping(key) || checked.has(key)) continue;
+        const orderId = this.keys.orderIdOf(key);
+        if (orderId === undefined) yield this.expectation.model.sliceOf(key);
+        else if (!this.expectation.existedThroughout(orderId)) yield { key, type: 'hash' };
+      }
+    };
+    for await (const batch of inBatches(unknown.call(this))) {
+      await this.check(batch);
+      await this.options.work.progress({});
+    }
+  }
+
+  private async check(slices: Slice[]): Promise<void> {
+    const { contents } = await this.look(slices);
+    const wrong = slices.filter((slice, index) => !this.asExpected(slice, contents[index]));
+    for (const slice of wrong) await this.examine(slice);
+  }
+
+  /** Reads slices, and brings the expectation to the position at which they were read. */
+  private async look(slices: Slice[]): Promise<{ tip: Tip; contents: Content[] }> {
+    for (;;) {
+      const { applied, contents } = await inspect(this.redis, this.keys, slices);
+      const tip = applied === null ? undefined : parseTip(applied);
+      if (tip === undefined)
+        throw new GenerationLost('missing', this.keys, 'it lost its applied during a verification');
+      if (tip.position >= this.expectation.at.position) {
+        await this.expectation.advanceTo(tip);
+        return { tip, contents };
+      }
+      // Not caught up with our snapshot yet, or fallen back behind it: bring it forward.
+      await catchUp(this.redis, this.database, this.keys);
+    }
+  }
+
+  private asExpected(slice: Slice, found: Content | undefined): boolean {
+    return found !== undefined && sameContent(this.expectation.content(slice), found);
+  }
+
+  /** A slice that differs: is it damaged, or did another program change MySQL? */
+  private async examine(slice: Slice): Promise<void> {
+    const changed = await this.expectation.preferLog(slice.key);
+    if (changed !== undefined) this.unadopted.push(changed);
+    for (const part of [slice, ...(await this.strangersWithin(slice))]) {
+      const { contents } = await this.look([part]);
+      const found = contents[0];
+      if (found === undefined || this.asExpected(part, found)) continue;
+      const expected = this.expectation.content(part);
+      const repaired = this.options.repair && (await this.mend(part));
+      this.report({
+        key: part.key,
+        expected: shorten(expected, found),
+        found: shorten(found, expected),
+        repaired,
+      });
+    }
+  }
+
+  /** Members of a sorted set that should not be there; where its size is right there are none to look for. */
+  private async strangersWithin(slice: Slice): Promise<Slice[]> {
+    if (slice.type !== 'zset' || (await this.redis.type(slice.key)) !== 'zset') return [];
+    const strangers = new Set<string>();
+    let cursor = '0';
+    do {
+      const [next, flat] = await this.redis.zscan(slice.key, cursor, 'COUNT', 1000);
+      cursor = next;
+      for (let at = 0; at < flat.length; at += 2) {
+        const member = flat[at] ?? '';
+        if (this.expectation.scoreOf(slice.key, member) === null) strangers.add(member);
+      }
+    } while (cursor !== '0');
+    return strangers.size === 0 ? [] : [{ key: slice.key, type: 'zset', members: [...strangers] }];
+  }
+
+  private report(finding: Finding): void {
+    this.drift += 1;
+    if (finding.repaired) this.repaired += 1;
+    if (this.findings.length < MAX_FINDINGS) this.findings.push(finding);
+    this.options.onFinding?.(finding);
+  }
+
+  /** Sets a slice to what it should be, under a fence. False where others kept moving the model on. */
+  private async mend(slice: Slice): Promise<boolean> {
+    for (let attempt = 1; attempt <= REPAIR_ATTEMPTS; attempt++) {
+      const token = randomUUID();
+      const fenced = await this.redis.set(this.keys.fence, token, 'PX', FENCE_TTL_MS, 'NX');
+      if (fenced !== 'OK') {
+        await delay(FENCE_WAIT_MS);
+        continue;
+      }
+      try {
+        const { tip, contents } = await this.look([slice]);
+        if (this.asExpected(slice, contents[0])) return true; // another repair was faster
+        const content = this.expectation.content(slice);
+        const { status } = await restore(this.redis, this.keys, tip, [{ key: slice.key, content }]);
+        if (status === 'applied') return true;
+      } finally {
+        await this.redis.tallyReleaseIfMine(this.keys.fence, token);
+      }
+    }
+    return false;
+  }
+}
+
+async function* inBatches(slices: Iterable<Slice> | AsyncIterable<Slice>): AsyncGenerator<Slice[]> {
+  let batch: Slice[] = [];
+  for await (const slice of slices) {
+    batch.push(slice);
+    if (batch.length < SLICES_PER_READ) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** The content as text; of a sorted set only the members that differ. */
+function shorten(content: Content, other: Content): string {
+  if (content.type !== 'zset' || other.type !== 'zset') return describeContent(content);
+  const differing = [...content.scores].filter(([member, score]) => other.scores.get(member) !== score);
+  return describeContent({ ...content, scores: new Map(differing) });
+}
