@@ -1,0 +1,34 @@
+import { Problem } from '../errors';
+
+/** A counter as Redis gives it; absent is zero. */
+export function counter(text: string | null | undefined): bigint {
+  return text === null || text === undefined ? 0n : BigInt(text);
+}
+
+/**
+ * The value behind a score of a ranking, which is stored negated; absent is zero.
+ * @throws Problem `sum-out-of-range` where the sum has left the range in which a score is exact (2^53).
+ */
+export function ranked(score: string | null | undefined): bigint {
+  if (score === null || score === undefined) return 0n;
+  if (!/^-?\d+$/.test(score)) {
+    throw new Problem(
+      'sum-out-of-range',
+      'A sum in this report is beyond 90,071,992,547,409.91 and not known exactly.',
+    );
+  }
+  return -BigInt(score);
+}
+
+/**
+ * A count as a JSON number.
+ * @throws Problem `sum-out-of-range` above 2^53.
+ */
+export function jsonNumber(value: bigint): number {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) return number;
+  throw new Problem(
+    'sum-out-of-range',
+    'A count in this report is beyond 2^53 and cannot be stated as a JSON number.',
+  );
+}

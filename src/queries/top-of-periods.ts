@@ -1,0 +1,219 @@
+import { Problem } from '../errors';
+import { rankedId, type Keys, type Period } from '../read-model/keys';
+import type { Reader, Reading } from '../read-model/reader';
+import type { SoldProduct } from './best-sellers';
+import { ranked } from './figures';
+
+interface Query {
+  periods: Period[];
+  measure: 'sold' | 'revenue';
+  limit: number;
+}
+
+/** Members of rankings that one MULTI may touch; some ten milliseconds of Redis at the very most. */
+const MAX_ELEMENTS = 40_000;
+const MIN_DEPTH = 16;
+/** Shortlisted beyond the limit, so that a sale between two rounds seldom costs another round. */
+const SHORTLIST_MARGIN = 16;
+const MAX_ROUNDS = 12;
+const PAGE = 1000;
+const SCAN_ATTEMPTS = 8;
+
+/**
+ * The top of the sum of several rankings, exactly, without reading all of them: the threshold algorithm of Fagin, Lotem
+ * and Naor (Optimal aggregation algorithms for middleware, PODS 2001). From each ranking the first `depth` members are
+ * read; whoever is in none of them has at most the sum of the last scores read, the threshold. Once `limit` members have
+ * more than that, nobody else can be among the top.
+ *
+ * Every round reads everything that it concludes from in one MULTI with `applied`: the heads of the rankings, and all
+ * scores of the candidates that the round before found. Sales between two rounds can cost a further round; they can never
+ * mix two positions.
+ */
+export async function topOfPeriods(
+  reader: Reader,
+  keys: Keys,
+  query: Query,
+): Promise<Reading<SoldProduct[]>> {
+  const { periods, measure, limit } = query;
+  if (periods.length === 0) return scanPeriods(reader, keys, query);
+  let candidates: string[] = [];
+  let shortlist: string[] = [];
+  let depth = Math.max(MIN_DEPTH, limit);
+  for (let round = 1; round <= MAX_ROUNDS; round++) {
+    const elements = periods.length * (depth + candidates.length + shortlist.length);
+    if (elements > MAX_ELEMENTS) break;
+    const reading = await readRound(reader, keys, { periods, measure, depth, candidates, shortlist });
+    if (reading.applied === null) return { applied: null, value: [] };
+    const { heads, totals, products } = reading.value;
+
+    const known = new Set(candidates);
+    const fresh = [...new Set(heads.flatMap(({ members }) => members))].filter(
+      (member) => !known.has(member),
+    );
+    const order = topMembers(totals);
+    const top = order.slice(0, limit);
+    const threshold = heads.reduce((sum, head) => sum + head.bound, 0n);
+    const last = top.at(-1);
+    const decided =
+      threshold === 0n ||
+      (top.length === limit && last !== undefined && (totals.get(last) ?? 0n) > threshold);
+    if (fresh.length === 0 && decided && top.every((member) => products.has(member))) {
+      return { applied: reading.applied, value: top.flatMap((member) => products.get(member) ?? []) };
+    }
+    if (fresh.length === 0 && !decided) depth *= 4;
+    candidates = [...candidates, ...fresh];
+    shortlist = (round === 1 ? topMembers(partialTotals(heads)) : order).slice(0, limit + SHORTLIST_MARGIN);
+  }
+  return scanPeriods(reader, keys, query);
+}
+
+/** Members by descending total, then ascending id. */
+function topMembers(totals: Map<string, bigint>): string[] {
+  return [...totals]
+    .sort(([a, totalA], [b, totalB]) => (totalA === totalB ? (a < b ? -1 : 1) : totalA > totalB ? -1 : 1))
+    .map(([member]) => member);
+}
+
+interface Round {
+  /** The head of each ranking; `bound` is the most that a member further down can have there. */
+  heads: { members: string[]; scores: bigint[]; bound: bigint }[];
+  /** The candidates' totals. */
+  totals: Map<string, bigint>;
+  /** The shortlist, complete. */
+  products: Map<string, SoldProduct>;
+}
+
+async function readRound(
+  reader: Reader,
+  keys: Keys,
+  {
+    periods,
+    measure,
+    depth,
+    candidates,
+    shortlist,
+  }: Omit<Query, 'limit'> & { depth: number; candidates: string[]; shortlist: string[] },
+): Promise<Reading<Round>> {
+  const other = measure === 'sold' ? 'revenue' : 'sold';
+  const [applied, ...replies] = await reader.atomically((multi) => {
+    multi.get(keys.applied);
+    for (const period of periods) {
+      multi.zrange(keys.productRanking(measure, period), '0', String(depth - 1), 'WITHSCORES');
+      if (candidates.length > 0) multi.zmscore(keys.productRanking(measure, period), ...candidates);
+      if (shortlist.length > 0) multi.zmscore(keys.productRanking(other, period), ...shortlist);
+    }
+    for (const member of shortlist) multi.hmget(keys.product(rankedId(member)), 'name', 'sku');
+    return multi;
+  });
+  const heads: Round['heads'] = [];
+  const totals = new Map<string, bigint>(candidates.map((member) => [member, 0n]));
+  const others = new Map<string, bigint>();
+  let next = 0;
+  for (let index = 0; index < periods.length; index++) {
+    heads.push(headOf(replies[next++] as string[], depth));
+    if (candidates.length > 0) addScores(totals, candidates, replies[next++] as (string | null)[]);
+    if (shortlist.length > 0) addScores(others, shortlist, replies[next++] as (string | null)[]);
+  }
+  const products = new Map<string, SoldProduct>();
+  for (const member of shortlist) {
+    const [name, sku] = replies[next++] as (string | null)[];
+    products.set(
+      member,
+      soldProduct(member, measure, totals.get(member) ?? 0n, others.get(member) ?? 0n, [name, sku]),
+    );
+  }
+  // A member that has come to nothing since it was found is no candidate any more.
+  for (const [member, total] of totals) if (total === 0n) totals.delete(member);
+  return { applied: applied as string | null, value: { heads, totals, products } };
+}
+
+function headOf(flat: string[], depth: number): Round['heads'][number] {
+  const members: string[] = [];
+  const scores: bigint[] = [];
+  for (let at = 0; at < flat.length; at += 2) {
+    members.push(flat[at] ?? '');
+    scores.push(ranked(flat[at + 1]));
+  }
+  return { members, scores, bound: members.length < depth ? 0n : (scores.at(-1) ?? 0n) };
+}
+
+/** What the heads alone say, for a first guess at the shortlist. */
+function partialTotals(heads: Round['heads']): Map<string, bigint> {
+  const totals = new Map<string, bigint>();
+  for (const { members, scores } of heads) {
+    for (const [index, member] of members.entries()) {
+      totals.set(member, (totals.get(member) ?? 0n) + (scores[index] ?? 0n));
+    }
+  }
+  return totals;
+}
+
+function addScores(totals: Map<string, bigint>, members: string[], scores: (string | null)[]): void {
+  for (const [index, member] of members.entries()) {
+    totals.set(member, (totals.get(member) ?? 0n) + ranked(scores[index]));
+  }
+}
+
+function soldProduct(
+  member: string,
+  measure: Query['measure'],
+  total: bigint,
+  other: bigint,
+  [name, sku]: (string | null | undefined)[],
+): SoldProduct {
+  const [units, revenue] = measure === 'sold' ? [total, other] : [other, total];
+  return { productId: rankedId(member), name: name ?? '', sku: sku ?? '', units, revenue };
+}
+
+/**
+ * The same by reading everything, page by page so that Redis is never held for long: for rankings so even that the
+ * threshold would not be reached sooner. The pages must all be of one position.
+ * @throws Problem `read-model-contended` where the model moved on during every attempt.
+ */
+async function scanPeriods(reader: Reader, keys: Keys, query: Query): Promise<Reading<SoldProduct[]>> {
+  for (let attempt = 1; attempt <= SCAN_ATTEMPTS; attempt++) {
+    const reading = await tryScan(reader, keys, query);
+    if (reading !== undefined) return reading;
+  }
+  throw new Problem(
+    'read-model-contended',
+    'Orders arrived faster than this range could be read at one position.',
+    {
+      retryAfterSeconds: 1,
+    },
+  );
+}
+
+async function tryScan(
+  reader: Reader,
+  keys: Keys,
+  query: Query,
+): Promise<Reading<SoldProduct[]> | undefined> {
+  const { periods, measure, limit } = query;
+  const applied = await reader.redis.get(keys.applied);
+  if (applied === null) return { applied, value: [] };
+  const totals = new Map<string, bigint>();
+  for (const period of periods) {
+    for (let from = 0; ; from += PAGE) {
+      const [now, page] = await reader.atomically((multi) =>
+        multi
+          .get(keys.applied)
+          .zrange(keys.productRanking(measure, period), String(from), String(from + PAGE - 1), 'WITHSCORES'),
+      );
+      if (now !== applied) return undefined;
+      const flat = page as string[];
+      for (let at = 0; at < flat.length; at += 2) addScores(totals, [flat[at] ?? ''], [flat[at + 1] ?? null]);
+      if (flat.length < 2 * PAGE) break;
+    }
+  }
+  const top = topMembers(totals).slice(0, limit);
+  const final = await readRound(reader, keys, {
+    periods,
+    measure,
+    depth: 1,
+    candidates: top,
+    shortlist: top,
+  });
+  if (final.applied !== applied) return undefined;
+  return { applied, value: top.flatMap((member) => final.value.products.get(member) ?? []) };
+}
