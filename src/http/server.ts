@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto';
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import fastJson, { type Schema } from 'fast-json-stringify';
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type RawServerDefault,
+} from 'fastify';
+import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import type { Config } from '../config';
+import type { Metrics } from '../metrics';
+import type { Handlers } from './handlers';
+import { sendNotFound, sendProblem } from './problems';
+import { catalogueRoutes } from './routes/catalogue';
+import { operationsRoutes } from './routes/operations';
+import { orderRoutes } from './routes/orders';
+import { reportRoutes } from './routes/reports';
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export interface ServerDeps {
+  config: Pick<Config, 'BODY_LIMIT_BYTES'>;
+  version: string;
+  log: FastifyBaseLogger;
+  metrics: Metrics;
+  handlers: Handlers;
+}
+
+const REQUEST_ID = /^[\w.:-]{1,64}$/;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** The HTTP server with all its routes, not yet listening. */
+export async function buildServer({ config, version, log, metrics, handlers }: ServerDeps): Promise<App> {
+  const app = fastify({
+    loggerInstance: log,
+    // One line a request, written below.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: config.BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+    // A drain must not wait for clients that keep idle connections.
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+  }).withTypeProvider<ZodTypeProvider>();
+
+  app.setValidatorCompiler(validatorCompiler);
+  // The answers' schemas are compiled: running zod on the way out would cost more than the report itself.
+  app.setSerializerCompiler(({ schema }) =>
+    // Two libraries' types of the same thing: a JSON schema.
+    fastJson(z.toJSONSchema(schema as z.ZodType, { target: 'draft-7' }) as Schema),
+  );
+  app.setErrorHandler(sendProblem);
+  app.setNotFoundHandler(sendNotFound);
+
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    const seconds = reply.elapsedTime / 1000;
+    metrics.requestSeconds.observe({ method: request.method, route, status: reply.statusCode }, seconds);
+    request.log.info(
+      {
+        method: request.method,
+        url: request.url,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      'answered',
+    );
+  });
+
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Tally',
+        version,
+        description:
+          'Orders whose reports are always right. A command answers with its position; a read that is sent with ' +
+          '`Tally-Min-Position` contains at least that position. Errors are RFC 9457 problem documents.',
+      },
+    },
+    transform: jsonSchemaTransform,
+  });
+  await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
+  await app.register((routes, _options, done) => {
+    const typed = routes.withTypeProvider<ZodTypeProvider>();
+    orderRoutes(typed, handlers);
+    reportRoutes(typed, handlers);
+    catalogueRoutes(typed, handlers);
+    operationsRoutes(typed, handlers, metrics);
+    typed.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+    done();
+  });
+  return app;
+}

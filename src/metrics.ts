@@ -1,0 +1,81 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Everything that `/metrics` shows; the only file that knows the metrics library. */
+export class Metrics {
+  private readonly registry = new Registry();
+
+  readonly requestSeconds = new Histogram({
+    name: 'tally_http_request_duration_seconds',
+    help: 'Time from request to answer, by route template',
+    labelNames: ['method', 'route', 'status'] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers: [this.registry],
+  });
+
+  readonly ordersCreated = new Counter({
+    name: 'tally_orders_created_total',
+    help: 'Orders created by this process; replays of a command are not counted',
+    registers: [this.registry],
+  });
+
+  readonly ordersDeleted = new Counter({
+    name: 'tally_orders_deleted_total',
+    help: 'Orders deleted by this process; replays of a command are not counted',
+    registers: [this.registry],
+  });
+
+  readonly eventsApplied = new Counter({
+    name: 'tally_events_applied_total',
+    help: 'Events this process applied to the read model, by the way they came',
+    labelNames: ['path'] as const,
+    registers: [this.registry],
+  });
+
+  readonly driftFound = new Counter({
+    name: 'tally_drift_found_total',
+    help: 'Keys of the read model that a verification by this process found wrong',
+    registers: [this.registry],
+  });
+
+  readonly driftRepaired = new Counter({
+    name: 'tally_drift_repaired_total',
+    help: 'Of these, keys that were mended',
+    registers: [this.registry],
+  });
+
+  readonly poolWaitSeconds = new Histogram({
+    name: 'tally_mysql_pool_wait_seconds',
+    help: 'Time that a command waited for a MySQL connection',
+    buckets: [0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+    registers: [this.registry],
+  });
+
+  /** `lag` is asked at every scrape. */
+  constructor(lag: () => { events: number; seconds: number }) {
+    new Gauge({
+      name: 'tally_lag_events',
+      help: 'Events that are committed and not yet in the reports, as last seen by this process',
+      registers: [this.registry],
+      collect() {
+        this.set(lag().events);
+      },
+    });
+    new Gauge({
+      name: 'tally_lag_seconds',
+      help: 'Age of the oldest event that is not yet in the reports',
+      registers: [this.registry],
+      collect() {
+        this.set(lag().seconds);
+      },
+    });
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  async text(): Promise<string> {
+    return this.registry.metrics();
+  }
+}
