@@ -1,0 +1,97 @@
+import { Command, CommanderError } from 'commander';
+import closeWithGrace from 'close-with-grace';
+import { createLogger, startApp } from './app';
+import { importCommand, demoCommand } from './cli/import';
+import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
+import { ConfigError, loadConfig, type Config } from './config';
+import { errorMessage, Problem } from './errors';
+import { migrate, MigrationError } from './mysql/migrate';
+import { failureOf } from './mysql/failures';
+import { VERSION } from './version';
+
+/**
+ * The process. Returns its exit code; `serve` returns when the service has stopped.
+ * 0: done. 1: an error, or drift that was found and not mended.
+ */
+export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  let exitCode = 0;
+  const run = (command: (config: Config) => Promise<number>) => async () => {
+    exitCode = await command(loadConfig(env));
+  };
+  const program = new Command('tally')
+    .description('Orders whose reports are always right.')
+    .version(VERSION)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true });
+
+  program.command('serve').description('run the service').action(run(serve));
+  program.command('migrate').description('bring the schema up to date').action(run(migrateCommand));
+  program
+    .command('import')
+    .description(
+      'import users.csv, products.csv, orders.csv and order_items.csv with their own ids, dates and prices',
+    )
+    .requiredOption('--dir <directory>', 'where the four files are')
+    .action(async ({ dir }: { dir: string }) => {
+      exitCode = await importCommand(loadConfig(env), dir);
+    });
+  program
+    .command('demo')
+    .description('fill the shop with a sample catalogue and some thousands of orders')
+    .option('--seed <number>', 'another seed, other orders', '1')
+    .action(async ({ seed }: { seed: string }) => {
+      exitCode = await demoCommand(loadConfig(env), Number(seed));
+    });
+  program
+    .command('verify')
+    .description('compare the read model with MySQL, key by key; changes nothing')
+    .action(run(verifyCommand));
+  program
+    .command('repair')
+    .description('verify, mend what is damaged in Redis, adopt what other programs changed in MySQL')
+    .action(run(repairCommand));
+  program
+    .command('rebuild')
+    .description('build a new read model beside the live one')
+    .action(run(rebuildCommand));
+  program.command('status').description('say how far the read model is').action(run(statusCommand));
+
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode; // has printed its message
+    console.error(explain(error));
+    return 1;
+  }
+}
+
+async function serve(config: Config): Promise<number> {
+  const app = await startApp(config);
+  return new Promise((resolve) => {
+    closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger: createLogger(config) }, async ({ err }) => {
+      await app.close();
+      resolve(err === undefined ? 0 : 1);
+    });
+  });
+}
+
+async function migrateCommand(config: Config): Promise<number> {
+  const applied = await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
+  console.log(applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`);
+  return 0;
+}
+
+/** One message for what an operator can mend; the whole error for what nobody foresaw. */
+function explain(error: unknown): unknown {
+  if (error instanceof ConfigError || error instanceof MigrationError || error instanceof Problem)
+    return error.message;
+  if (failureOf(error) === 'unreachable') return `MySQL cannot be reached: ${errorMessage(error)}`;
+  return error;
+}
+
+if (require.main === module) {
+  void (async () => {
+    process.exitCode = await main(process.argv.slice(2), process.env);
+  })();
+}
