@@ -46,7 +46,7 @@ export const newUser = z
   .strictObject({ name: wellFormed.pipe(z.string().min(1).max(200)), email: z.email().max(254) })
   .meta({ examples: [{ name: 'Ada', email: 'ada@example.com' }] });
 
-export const idParams = z.strictObject({ id: z.coerce.number().pipe(id) });
+export const idParams = z.strictObject({ id: z.coerce.number().int().positive() });
 
 export const commandHeaders = z.looseObject({
   'idempotency-key': z
@@ -59,7 +59,8 @@ export const commandHeaders = z.looseObject({
 export const readHeaders = z.looseObject({
   'tally-min-position': z.coerce
     .number()
-    .pipe(z.int().nonnegative())
+    .int()
+    .nonnegative()
     .optional()
     .meta({ description: 'The answer must contain this position, as a command answered it' }),
 });
@@ -71,11 +72,11 @@ const cursor = z
   .optional()
   .meta({ description: '`next_cursor` of the page before' });
 
-export const limit = (fallback: number) => z.coerce.number().pipe(z.int().min(1).max(100)).default(fallback);
+export const limit = (fallback: number) => z.coerce.number().int().min(1).max(100).default(fallback);
 
 export const page = z.strictObject({ limit: limit(20), cursor });
 
-export const orderPageQuery = page.extend({ user_id: z.coerce.number().pipe(id).optional() });
+export const orderPageQuery = page.extend({ user_id: z.coerce.number().int().positive().optional() });
 
 const day = z.iso.date().meta({ description: 'A day in UTC', examples: ['2026-11-01'] });
 

@@ -38,6 +38,7 @@ export interface ServerDeps {
 
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 const REQUEST_TIMEOUT_MS = 30_000;
+const DRAIN_CHECK_MS = 50;
 
 /** The HTTP server with all its routes, not yet listening. */
 export async function buildServer({ config, version, log, metrics, handlers }: ServerDeps): Promise<App> {
@@ -51,8 +52,6 @@ export async function buildServer({ config, version, log, metrics, handlers }: S
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     },
-    // A drain must not wait for clients that keep idle connections.
-    forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
 
@@ -65,6 +64,7 @@ export async function buildServer({ config, version, log, metrics, handlers }: S
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler(sendNotFound);
 
+  closeIdleConnectionsWhileDraining(app);
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
   });
@@ -107,4 +107,16 @@ export async function buildServer({ config, version, log, metrics, handlers }: S
     done();
   });
   return app;
+}
+
+/**
+ * Node closes the connections that are idle when a server begins to close, but not those that become idle when their last
+ * answer is out; a client that keeps them open would hold up the shutdown for the whole keep-alive timeout.
+ */
+function closeIdleConnectionsWhileDraining(app: App): void {
+  app.addHook('preClose', async () => {
+    const timer = setInterval(() => app.server.closeIdleConnections(), DRAIN_CHECK_MS);
+    app.server.once('close', () => clearInterval(timer));
+    timer.unref();
+  });
 }

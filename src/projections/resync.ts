@@ -49,15 +49,16 @@ export async function runRebuild(deps: ResyncDeps): Promise<{ keys: Keys; orders
   return withWork(deps, 'rebuild', async (work) => {
     const { redis, database, live, log } = deps;
     const startedAt = Date.now();
-    let unadopted: Unadopted[] = [];
+    let verification: Verification | undefined;
     const built = await rebuild(redis, database, live, work, async (keys) => {
-      const verification = await verify(redis, database, keys, { repair: true, work });
-      ({ unadopted } = verification);
+      verification = await verify(redis, database, keys, { repair: true, work });
       const { drift, findings } = verification;
       if (drift > 0)
         log.error({ drift, findings }, 'a freshly built read model differed from MySQL and was repaired');
     });
-    const adopted = await adoptAll(deps, unadopted, work);
+    const adopted = await adoptAll(deps, verification?.unadopted ?? [], work);
+    if (verification !== undefined)
+      await saveVerification(redis, live.prefix, { ...verification, adopted, startedAt });
     const { keys, orders } = built;
     log.info(
       { generation: keys.generation, orders, adopted, ms: Date.now() - startedAt },

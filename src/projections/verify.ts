@@ -77,8 +77,8 @@ export async function verify(
 class Verifier {
   private readonly findings: Finding[] = [];
   private readonly unadopted: Unadopted[] = [];
-  private drift = 0;
-  private repaired = 0;
+  /** Keys that differed, and whether they were mended. */
+  private readonly drifted = new Map<string, boolean>();
 
   constructor(
     private readonly redis: ScriptedRedis,
@@ -111,8 +111,8 @@ class Verifier {
       generation: this.keys.generation,
       position: this.expectation.at.position,
       orders,
-      drift: this.drift,
-      repaired: this.repaired,
+      drift: this.drifted.size,
+      repaired: [...this.drifted.values()].filter(Boolean).length,
       findings: this.findings,
       unadopted: this.unadopted,
     };
@@ -171,24 +171,24 @@ class Verifier {
   private async examine(slice: Slice): Promise<void> {
     const changed = await this.expectation.preferLog(slice.key);
     if (changed !== undefined) this.unadopted.push(changed);
-    for (const part of [slice, ...(await this.strangersWithin(slice))]) {
-      const { contents } = await this.look([part]);
-      const found = contents[0];
-      if (found === undefined || this.asExpected(part, found)) continue;
-      const expected = this.expectation.content(part);
-      const repaired = this.options.repair && (await this.mend(part));
-      this.report({
-        key: part.key,
-        expected: shorten(expected, found),
-        found: shorten(found, expected),
-        repaired,
-      });
-    }
+    const suspect =
+      changed === undefined ? await this.withStrangers(slice) : this.expectation.model.sliceOf(slice.key);
+    const { contents } = await this.look([suspect]);
+    const found = contents[0];
+    if (found === undefined || this.asExpected(suspect, found)) return;
+    const expected = this.expectation.content(suspect);
+    const repaired = this.options.repair && (await this.mend(suspect));
+    this.report({
+      key: slice.key,
+      expected: shorten(expected, found),
+      found: shorten(found, expected),
+      repaired,
+    });
   }
 
-  /** Members of a sorted set that should not be there; where its size is right there are none to look for. */
-  private async strangersWithin(slice: Slice): Promise<Slice[]> {
-    if (slice.type !== 'zset' || (await this.redis.type(slice.key)) !== 'zset') return [];
+  /** A slice of a sorted set, and the members of the set that should not be there: a wrong size is due to them. */
+  private async withStrangers(slice: Slice): Promise<Slice> {
+    if (slice.type !== 'zset' || (await this.redis.type(slice.key)) !== 'zset') return slice;
     const strangers = new Set<string>();
     let cursor = '0';
     do {
@@ -199,12 +199,14 @@ class Verifier {
         if (this.expectation.scoreOf(slice.key, member) === null) strangers.add(member);
       }
     } while (cursor !== '0');
-    return strangers.size === 0 ? [] : [{ key: slice.key, type: 'zset', members: [...strangers] }];
+    return { ...slice, members: [...new Set([...slice.members, ...strangers])] };
   }
 
+  /** A key that consists of several slices is one finding. */
   private report(finding: Finding): void {
-    this.drift += 1;
-    if (finding.repaired) this.repaired += 1;
+    const earlier = this.drifted.get(finding.key);
+    this.drifted.set(finding.key, (earlier ?? true) && finding.repaired);
+    if (earlier !== undefined) return;
     if (this.findings.length < MAX_FINDINGS) this.findings.push(finding);
     this.options.onFinding?.(finding);
   }

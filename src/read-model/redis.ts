@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import type { Config } from '../config';
-import { errorMessage, Problem } from '../errors';
+import { errorCode, errorMessage, Problem } from '../errors';
 
 /**
  * A client that fails fast instead of piling commands up: nothing is queued while Redis is away, nothing is sent twice
@@ -28,10 +28,24 @@ export function isOutOfMemory(error: unknown): boolean {
   return /^OOM\b/.test(errorMessage(error));
 }
 
+/** What ioredis says, in its messages alone, when a command did not get through or was not answered. */
+const NOT_REACHED =
+  /^(Connection is closed|Stream isn't writeable|Command timed out|Socket timeout|Command aborted|Reached the max retries)/;
+
+const NODE_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOENT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+]);
+
 /** Redis was not reached or cannot serve now. False for errors that say the command or the data is wrong. */
 export function isUnreachable(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null || !('name' in error)) return false;
-  return error.name !== 'ReplyError' || NOT_NOW.test(errorMessage(error));
+  const message = errorMessage(error);
+  return NOT_NOW.test(message) || NOT_REACHED.test(message) || NODE_CODES.has(errorCode(error) ?? '');
 }
 
 /** The problem to answer where Redis could not be asked. */
