@@ -192,11 +192,6 @@ export async function startApp(
   });
   const server = await buildServer({ config, version: VERSION, log, metrics, handlers });
 
-  // Not for long: a service without Redis takes commands all the same.
-  await redisReady(redis.projector, config.REDIS_TIMEOUT_MS).catch(() => undefined);
-  for (const warning of await durabilityWarnings(databases.reads)) log.warn(warning);
-  projector.start();
-  supervisor.start();
   const close = async () => {
     await server.close();
     await supervisor.stop();
@@ -204,6 +199,11 @@ export async function startApp(
     await core.close();
   };
   try {
+    for (const warning of await durabilityWarnings(databases.reads)) log.warn(warning);
+    // Not for long: a service without Redis takes commands all the same.
+    await redisReady(redis.projector, config.REDIS_TIMEOUT_MS).catch(() => undefined);
+    projector.start();
+    supervisor.start();
     return { url: await listen(server, config), close };
   } catch (error) {
     await close();

@@ -155,7 +155,7 @@ export function encodePayload(event: TallyEvent): string {
 }
 
 /** The log holds an event that this release does not know. It must not be skipped: run a release that knows it. */
-export class UnknownEventError extends Error {
+class UnknownEventError extends Error {
   override readonly name = 'UnknownEventError';
 }
 

@@ -4,7 +4,7 @@ import { MAX_PRICE, parseMinor, type Minor } from '../money';
 
 /** What requests and answers look like: validation, OpenAPI and the serializers all come from here. */
 
-export const id = z.int().positive();
+const id = z.int().positive();
 
 const wellFormed = z
   .string()
@@ -72,7 +72,7 @@ const cursor = z
   .optional()
   .meta({ description: '`next_cursor` of the page before' });
 
-export const limit = (fallback: number) => z.coerce.number().int().min(1).max(100).default(fallback);
+const limit = (fallback: number) => z.coerce.number().int().min(1).max(100).default(fallback);
 
 export const page = z.strictObject({ limit: limit(20), cursor });
 

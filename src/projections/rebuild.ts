@@ -10,6 +10,7 @@ import { catchUp } from './applier';
 import { KEEPER_TTL_MS, retire } from './generations';
 import { project } from './project';
 import { tipOfHead, withSnapshot } from './snapshot';
+import { verify, type Verification } from './verify';
 import type { Work } from './work';
 
 /** Holds Redis for about 2.5 ms. */
@@ -28,11 +29,12 @@ export interface Rebuilt {
   orders: number;
   /** Where the snapshot stood. */
   tip: Tip;
+  verification: Verification;
 }
 
 /**
- * Fills a new generation from one snapshot of MySQL, brings it up to date, lets `check` look at it, and makes it the
- * live one. The old generation answers meanwhile. Nothing is locked, and a builder may die at any moment: its leftovers
+ * Fills a new generation from one snapshot of MySQL, brings it up to date, verifies it, and makes it the live
+ * one. The old generation answers meanwhile. Nothing is locked, and a builder may die at any moment: its leftovers
  * are collected by the next.
  * @throws RebuildAbandoned
  */
@@ -41,12 +43,31 @@ export async function rebuild(
   database: Database,
   live: LiveGeneration,
   work: Work,
-  check: (keys: Keys) => Promise<void>,
 ): Promise<Rebuilt> {
   const keys = new Keys(live.prefix, randomBytes(4).toString('hex'));
   const builder = new Builder(redis, keys);
   await builder.begin();
-  const { tip, orders } = await withSnapshot(database, async (snapshot) => {
+  // A sign of life that does not come through is noticed by the next chunk, or by the flip.
+  const alive = setInterval(() => void builder.keep().catch(() => undefined), KEEPER_TTL_MS / 4);
+  try {
+    const { tip, orders } = await fillFromSnapshot(database, builder, work);
+    await work.progress({ phase: 'catching up' });
+    await catchUp(redis, database, keys);
+    await work.progress({ phase: 'verifying', done: 0 });
+    const verification = await verify(redis, database, keys, { repair: true, work });
+    await goLive(redis, database, live, keys, builder);
+    return { keys, tip, orders, verification };
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+async function fillFromSnapshot(
+  database: Database,
+  builder: Builder,
+  work: Work,
+): Promise<{ tip: Tip; orders: number }> {
+  return withSnapshot(database, async (snapshot) => {
     await work.progress({ phase: 'loading', total: snapshot.head.ordersLive });
     for await (const events of snapshot.catalogue()) await builder.add(events);
     let done = 0;
@@ -59,13 +80,6 @@ export async function rebuild(
     await builder.end(tip);
     return { tip, orders: done };
   });
-  await work.progress({ phase: 'catching up' });
-  await catchUp(redis, database, keys);
-  await builder.keep();
-  await work.progress({ phase: 'verifying' });
-  await check(keys);
-  await goLive(redis, database, live, keys, builder);
-  return { keys, tip, orders };
 }
 
 async function goLive(
@@ -137,7 +151,6 @@ class Builder {
       await delay(OOM_PAUSE_MS);
     }
     this.chunk += 1;
-    if (this.chunk % 64 === 0) await this.keep();
   }
 
   private insist({ status, detail }: Outcome): void {

@@ -6,7 +6,7 @@ import type { LiveGeneration } from '../read-model/live';
 import type { ScriptedRedis } from '../read-model/scripts';
 import { GenerationLost } from './applier';
 import { collectGarbage } from './generations';
-import { rebuild } from './rebuild';
+import { rebuild, type Rebuilt } from './rebuild';
 import { saveVerification, type StoredVerification } from './verification-store';
 import { verify, type Finding, type Unadopted, type Verification } from './verify';
 import { describeWork, readWork, Work, type WorkState } from './work';
@@ -45,28 +45,35 @@ export class NoReadModel extends Error {
  * Builds a new generation beside the live one and puts it in its place; verified before anybody reads it.
  * @throws ResyncBusy, RebuildAbandoned
  */
-export async function runRebuild(deps: ResyncDeps): Promise<{ keys: Keys; orders: number; adopted: number }> {
-  return withWork(deps, 'rebuild', async (work) => {
-    const { redis, database, live, log } = deps;
-    const startedAt = Date.now();
-    let verification: Verification | undefined;
-    const built = await rebuild(redis, database, live, work, async (keys) => {
-      verification = await verify(redis, database, keys, { repair: true, work });
-      const { drift, findings } = verification;
-      if (drift > 0)
-        log.error({ drift, findings }, 'a freshly built read model differed from MySQL and was repaired');
-    });
-    const adopted = await adoptAll(deps, verification?.unadopted ?? [], work);
-    if (verification !== undefined)
-      await saveVerification(redis, live.prefix, { ...verification, adopted, startedAt });
-    const { keys, orders } = built;
-    log.info(
-      { generation: keys.generation, orders, adopted, ms: Date.now() - startedAt },
-      'the read model was rebuilt and is live',
-    );
-    await collectGarbage(redis, live.prefix);
-    return { keys, orders, adopted };
+export async function runRebuild(deps: ResyncDeps): Promise<Rebuilt & { adopted: number }> {
+  return withWork(deps, 'rebuild', (work) => rebuildAndAdopt(deps, work));
+}
+
+/** As `runRebuild`, unless another instance has replaced the lost generation (undefined: there was none) already. */
+async function replaceLost(deps: ResyncDeps, lost: Keys | undefined): Promise<void> {
+  const { redis, live } = deps;
+  const isStillLost = async () => (await live.refresh())?.generation === lost?.generation;
+  // What belongs to another history, or is half-applied, must not be read any longer, whoever rebuilds it.
+  if (lost !== undefined && (await isStillLost())) await redis.del(lost.applied);
+  await withWork(deps, 'rebuild', async (work) => {
+    if (await isStillLost()) await rebuildAndAdopt(deps, work);
   });
+}
+
+async function rebuildAndAdopt(deps: ResyncDeps, work: Work): Promise<Rebuilt & { adopted: number }> {
+  const { redis, database, live, log } = deps;
+  const startedAt = Date.now();
+  const rebuilt = await rebuild(redis, database, live, work);
+  const { keys, orders, verification } = rebuilt;
+  const { drift, findings, unadopted } = verification;
+  if (drift > 0)
+    log.error({ drift, findings }, 'a freshly built read model differed from MySQL and was repaired');
+  const adopted = await adoptAll(deps, unadopted, work);
+  await saveVerification(redis, live.prefix, { ...verification, adopted, startedAt });
+  const ms = Date.now() - startedAt;
+  log.info({ generation: keys.generation, orders, adopted, ms }, 'the read model was rebuilt and is live');
+  await collectGarbage(redis, live.prefix);
+  return { ...rebuilt, adopted };
 }
 
 /**
@@ -122,8 +129,8 @@ async function withWork<T>(
   kind: WorkState['kind'],
   run: (work: Work) => Promise<T>,
 ): Promise<T> {
-  const { redis, live, observe = () => undefined } = deps;
-  const work = await Work.begin(redis, live.prefix, kind, observe, deps.signal);
+  const { redis, live } = deps;
+  const work = await Work.begin(redis, live.prefix, kind, deps);
   if (work === undefined) {
     const other = await readWork(redis, live.prefix);
     throw new ResyncBusy(
@@ -208,7 +215,7 @@ export class ResyncSupervisor {
   }
 
   private async rebuildLost(loss: GenerationLost | undefined): Promise<void> {
-    const { redis, log } = this.deps;
+    const { log } = this.deps;
     if (loss === undefined) log.info('there is no read model: building it from MySQL');
     else
       log.warn(
@@ -216,9 +223,7 @@ export class ResyncSupervisor {
         `${loss.message}: building a new one; reports answer 503 until it is live`,
       );
     try {
-      // What belongs to another history, or is half-applied, must not be read any longer.
-      if (loss !== undefined) await redis.del(loss.keys.applied);
-      await runRebuild(this.observed());
+      await replaceLost(this.observed(), loss?.keys);
       this.failedRebuilds = 0;
       this.verified(); // by the rebuild itself
     } catch (error) {
@@ -247,10 +252,9 @@ export class ResyncSupervisor {
       if (unrepaired > 0) await this.rebuildDrifted(unrepaired);
     } catch (error) {
       // Without a model, or with a lost one, the projector calls for a rebuild.
-      const expected =
-        error instanceof NoReadModel || error instanceof GenerationLost || error instanceof ResyncBusy;
-      if (!expected) throw error;
-      this.deps.log.info(`not verifying now: ${errorMessage(error)}`);
+      const noModel = error instanceof NoReadModel || error instanceof GenerationLost;
+      if (!noModel && !(error instanceof ResyncBusy)) throw error;
+      this.deps.log.debug(`not verifying now: ${errorMessage(error)}`);
     }
   }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
 import { z } from 'zod';
 import { workKey } from '../read-model/keys';
 import type { ScriptedRedis } from '../read-model/scripts';
@@ -19,18 +20,26 @@ const workState = z.object({
 /** What a resync is doing, and how far it is; `done` and `total` count orders. */
 export type WorkState = z.output<typeof workState>;
 
+export interface WorkOptions {
+  /** Told at every step; undefined at the end. */
+  observe?: ((state: WorkState | undefined) => void) | undefined;
+  /** Told every few seconds how far the work is. */
+  log?: Logger;
+  /** Ends the work at its next step. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Takes turns with other instances at resyncing, and tells everybody how far it is. It only saves double work: the lock
  * expires and may vanish, and every step of a resync is correct without it.
  */
 export class Work {
-  private lastHeartbeat = 0;
+  private lastHeartbeat = Date.now();
 
   private constructor(
     private readonly redis: ScriptedRedis,
     private readonly prefix: string,
-    private readonly observe: (state: WorkState | undefined) => void,
-    private readonly signal: AbortSignal | undefined,
+    private readonly options: WorkOptions,
     readonly state: WorkState,
   ) {}
 
@@ -39,8 +48,7 @@ export class Work {
     redis: ScriptedRedis,
     prefix: string,
     kind: WorkState['kind'],
-    observe: (state: WorkState | undefined) => void,
-    signal?: AbortSignal,
+    options: WorkOptions,
   ): Promise<Work | undefined> {
     const state: WorkState = {
       kind,
@@ -50,25 +58,26 @@ export class Work {
       total: 0,
       startedAt: Date.now(),
     };
-    const work = new Work(redis, prefix, observe, signal, state);
+    const work = new Work(redis, prefix, options, state);
     const taken = await redis.set(workKey(prefix), JSON.stringify(state), 'PX', TTL_MS, 'NX');
     if (taken !== 'OK') return undefined;
-    observe(state);
+    options.observe?.(state);
     return work;
   }
 
   /** Says how far the work is; talks to Redis only now and then. Throws where the work is to stop. */
   async progress(update: Partial<Pick<WorkState, 'phase' | 'done' | 'total'>>): Promise<void> {
-    this.signal?.throwIfAborted();
+    this.options.signal?.throwIfAborted();
     Object.assign(this.state, update);
-    this.observe(this.state);
+    this.options.observe?.(this.state);
     if (Date.now() - this.lastHeartbeat < HEARTBEAT_MS) return;
     this.lastHeartbeat = Date.now();
+    this.options.log?.info(describeWork(this.state));
     await this.redis.set(workKey(this.prefix), JSON.stringify(this.state), 'PX', TTL_MS);
   }
 
   async end(): Promise<void> {
-    this.observe(undefined);
+    this.options.observe?.(undefined);
     const current = await readWork(this.redis, this.prefix);
     if (current?.token === this.state.token) await this.redis.del(workKey(this.prefix));
   }
