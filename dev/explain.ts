@@ -1,0 +1,35 @@
+import { ConfigError } from '../src/config';
+import { MigrationError } from '../src/mysql/migrate';
+import { LaunchError } from './launch-error';
+
+/** Errors whose message says what to do. */
+const EXPLAINED = [LaunchError, ConfigError, MigrationError];
+/** Failures of the file system that are the fault of a directory's owner, mode or disk, not of the code. */
+const FILE_FAULTS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST']);
+const DATABASE_FAULTS = new Set(['ER_ACCESS_DENIED_ERROR', 'ER_DBACCESS_DENIED_ERROR', 'ER_BAD_DB_ERROR']);
+
+/** What Node's and mysql2's errors carry besides their message. */
+interface DetailedError extends Error {
+  code?: string;
+  syscall?: string;
+  path?: string;
+  address?: string;
+  port?: number;
+}
+
+/** One clear message for what a person can mend; the stack of anything unexpected. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (EXPLAINED.some((kind) => error instanceof kind)) return error.message;
+
+  const { code = '', syscall, path, address, port }: DetailedError = error;
+  if (code === 'EADDRINUSE') {
+    return `port ${port} of ${address} is in use: stop the program that uses it, or choose another, as in PORT=3001`;
+  }
+  if (syscall === 'listen') return `cannot listen (${error.message}): set HOST and PORT`;
+  if (syscall === 'connect' || syscall === 'getaddrinfo' || DATABASE_FAULTS.has(code)) {
+    return `cannot reach a server (${error.message}): check DATABASE_URL, REDIS_URL and HOST`;
+  }
+  if (FILE_FAULTS.has(code) && path !== undefined) return `cannot use that directory: ${error.message}`;
+  return error.stack ?? error.message;
+}

@@ -1,0 +1,140 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import { startChild } from './child';
+import { type Command, endingWithParent, findProgram, run, tail } from './command';
+import { LaunchError } from './launch-error';
+import type { Place, RunningServer, ServerKind } from './server-kind';
+
+/** MySQL 8 takes 10 s on a slow disk. */
+const INITIALISE_WITHIN_MS = 120_000;
+
+/** Servers refuse to run as root unless told so. They stay root: changing the user would undo `endingWithParent`. */
+const AS_ROOT = process.getuid?.() === 0 ? ['--user=root'] : [];
+
+/** How MariaDB and MySQL differ. */
+interface Flavour {
+  server: string;
+  initialise(dataDir: string): Command;
+  flags: string[];
+  /** The flag for the size of the redo log, which is allocated at once. */
+  redoLogSize: string;
+}
+
+export const mysql: ServerKind = {
+  service: 'mysql',
+  variable: 'DATABASE_URL',
+  composeUrl: 'mysql://tally:tally@127.0.0.1:3306/tally',
+  programs: 'mariadbd or mysqld',
+  // The cores hold the programs without the service that `mariadb-server` would start and enable under systemd.
+  packages: ['mariadb-server-core', 'mariadb-client-core'],
+  find(searchPath) {
+    const flavour = findFlavour(searchPath);
+    return flavour && { program: flavour.server, start: (place) => start(flavour, place) };
+  },
+};
+
+function findFlavour(searchPath: string[]): Flavour | undefined {
+  const mariadbd = findProgram(searchPath, 'mariadbd');
+  const installDb = findProgram(searchPath, 'mariadb-install-db');
+  if (mariadbd && installDb) {
+    return {
+      server: mariadbd,
+      // Without AS_ROOT, which a script need not be told, and at which this one fails on a path with a space.
+      initialise: (dataDir) => [
+        installDb,
+        '--no-defaults',
+        '--auth-root-authentication-method=normal',
+        '--skip-test-db',
+        '--force', // else it refuses a machine that cannot resolve its own name
+        `--datadir=${dataDir}`,
+      ],
+      flags: [],
+      redoLogSize: '--innodb-log-file-size',
+    };
+  }
+  const mysqld = findProgram(searchPath, 'mysqld');
+  // MariaDB installs its server under this name too, and its server alone cannot initialise a directory.
+  if (!mysqld || path.basename(realpathSync(mysqld)) === 'mariadbd') return undefined;
+  return {
+    server: mysqld,
+    initialise: (dataDir) => [
+      mysqld,
+      '--no-defaults',
+      '--initialize-insecure',
+      `--datadir=${dataDir}`,
+      ...AS_ROOT,
+    ],
+    flags: ['--mysqlx=OFF', '--secure-file-priv=NULL'],
+    redoLogSize: '--loose-innodb-redo-log-capacity', // loose: unknown to 8.0 before 8.0.30
+  };
+}
+
+async function start(flavour: Flavour, place: Place): Promise<RunningServer> {
+  const { runDir, dataDir, logFile, ephemeral, onDeath } = place;
+  const redoLog = `${flavour.redoLogSize}=${ephemeral ? '16M' : '96M'}`;
+  // A MariaDB that starts deletes the temporary tables in its directory, were they those of another: /tmp will not do.
+  const tmpDir = `--tmpdir=${runDir}`;
+  await initialise(dataDir, (halfDone) => [...flavour.initialise(halfDone), redoLog, tmpDir]);
+
+  const socket = path.join(runDir, 'mysql.sock');
+  const stop = await startChild({
+    name: path.basename(flavour.server),
+    logFile,
+    onDeath,
+    probe: () => createDatabase(socket),
+    command: [
+      flavour.server,
+      '--no-defaults', // must come first
+      `--datadir=${dataDir}`,
+      `--socket=${socket}`,
+      `--pid-file=${path.join(runDir, 'mysql.pid')}`,
+      '--skip-networking',
+      '--max-connections=300',
+      '--character-set-server=utf8mb4',
+      // As durable as production must be: Tally's promise is tested here. Without the binary log, MariaDB shows a commit
+      // to others before it is durable.
+      '--innodb-flush-log-at-trx-commit=1',
+      '--log-bin=binlog',
+      '--sync-binlog=1',
+      '--server-id=1',
+      // Nobody replicates from here; this keeps the binary log from filling the disk.
+      '--binlog-expire-logs-seconds=3600',
+      '--max-binlog-size=64M',
+      `--innodb-buffer-pool-size=${ephemeral ? '64M' : '256M'}`,
+      redoLog,
+      tmpDir,
+      ...flavour.flags,
+      ...AS_ROOT,
+    ],
+  });
+
+  const url = new URL('mysql://root@localhost/tally');
+  url.searchParams.set('socketPath', socket);
+  return { url: url.href, stop };
+}
+
+/** An initialisation that was cut off must not look like a finished one: the directory gets its name only at the end. */
+async function initialise(dataDir: string, commandFor: (halfDone: string) => Command): Promise<void> {
+  if (existsSync(dataDir)) return;
+  const halfDone = `${dataDir}.tmp`;
+  await rm(halfDone, { recursive: true, force: true });
+  await mkdir(halfDone);
+  const command = commandFor(halfDone);
+  const { exitCode, output } = await run(endingWithParent(command), INITIALISE_WITHIN_MS);
+  if (exitCode !== 0) {
+    const lines = 40; // MariaDB's script puts its advice after the cause
+    throw new LaunchError(`${command[0]} could not initialise ${dataDir}:\n${tail(output, lines)}`);
+  }
+  await rename(halfDone, dataDir);
+}
+
+async function createDatabase(socketPath: string): Promise<void> {
+  const connection = await createConnection({ socketPath, user: 'root', connectTimeout: 5000 });
+  try {
+    await connection.query({ sql: 'CREATE DATABASE IF NOT EXISTS tally', timeout: 5000 });
+  } finally {
+    connection.destroy();
+  }
+}

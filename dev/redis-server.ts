@@ -1,0 +1,80 @@
+import { mkdir, symlink } from 'node:fs/promises';
+import path from 'node:path';
+import Redis from 'ioredis';
+import { startChild } from './child';
+import { findProgram } from './command';
+import type { Place, RunningServer, ServerKind } from './server-kind';
+
+export const redis: ServerKind = {
+  service: 'redis',
+  variable: 'REDIS_URL',
+  composeUrl: 'redis://127.0.0.1:6379',
+  programs: 'redis-server or valkey-server',
+  // Debian keeps the server's program in redis-tools, under the name of redis-check-rdb; the package `redis-server` adds
+  // only a link to it, and a service that it would start and enable under systemd.
+  packages: ['redis-tools'],
+  find(searchPath) {
+    const program = findProgram(searchPath, 'redis-server', 'valkey-server', 'redis-check-rdb');
+    return program === undefined ? undefined : { program, start: (place) => start(program, place) };
+  },
+};
+
+async function start(program: string, place: Place): Promise<RunningServer> {
+  const { runDir, dataDir, logFile, onDeath } = place;
+  await mkdir(dataDir, { recursive: true });
+  const server = await underItsName(program, runDir);
+  const socket = path.join(runDir, 'redis.sock');
+  const stop = await startChild({
+    name: path.basename(server),
+    logFile,
+    onDeath,
+    probe: () => ping(socket),
+    command: [
+      server,
+      ...flags({
+        port: '0',
+        unixsocket: socket,
+        unixsocketperm: '700',
+        dir: dataDir,
+        appendonly: 'yes',
+        appendfsync: 'everysec',
+        save: '',
+        // The read model must never lose a key to make room for another.
+        'maxmemory-policy': 'noeviction',
+        // An order's list of items is longer than the 64 bytes up to which a hash stays compact by default.
+        'hash-max-listpack-value': '1024',
+      }),
+    ],
+  });
+  return { url: socket, stop };
+}
+
+function flags(settings: Record<string, string>): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
+/** The program is a checker or a server by the name it is called by. */
+async function underItsName(program: string, runDir: string): Promise<string> {
+  if (path.basename(program) !== 'redis-check-rdb') return program;
+  const link = path.join(runDir, 'redis-server');
+  await symlink(program, link);
+  return link;
+}
+
+/** Fails while the server is still loading its data, too. */
+async function ping(socketPath: string): Promise<void> {
+  const client = new Redis(socketPath, {
+    lazyConnect: true,
+    enableReadyCheck: false,
+    retryStrategy: () => null,
+    connectTimeout: 5000,
+    commandTimeout: 5000,
+  });
+  client.on('error', () => undefined); // `connect` rejects with the same error
+  await client.connect();
+  try {
+    await client.ping();
+  } finally {
+    client.disconnect();
+  }
+}

@@ -1,0 +1,126 @@
+import path from 'node:path';
+import type { Writable } from 'node:stream';
+import { parseArgs } from 'node:util';
+import pretty from 'pino-pretty';
+import { startApp } from '../src/app';
+import { loadConfig } from '../src/config';
+import { type DataLock, holdDataLock } from './data-lock';
+import { explain } from './explain';
+import { LaunchError } from './launch-error';
+import { DEFAULT_DATA_DIR } from './paths';
+import { startServers } from './servers';
+import { onShutdown } from './shutdown';
+import { welcome } from './welcome';
+
+const USAGE = `Usage: npm start -- [options]
+
+Starts Tally, and a database and a Redis for it unless DATABASE_URL and REDIS_URL name them.
+
+Options:
+  --data-dir DIR  where the servers that it starts keep their data (default: .data)
+  --no-install    never install missing servers with apt-get
+  --help          show this`;
+
+interface Options {
+  dataDir: string;
+  allowInstall: boolean;
+}
+
+/** The launcher speaks on stderr, so that stdout is the service's log and nothing else. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** @returns `undefined` where only help was wanted. */
+function readOptions(args: string[]): Options | undefined {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        'data-dir': { type: 'string', default: DEFAULT_DATA_DIR },
+        'no-install': { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (values.help) return undefined;
+    return { dataDir: path.resolve(values['data-dir']), allowInstall: !values['no-install'] };
+  } catch (error) {
+    throw new LaunchError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+  }
+}
+
+async function lock(dataDir: string): Promise<DataLock & { held: true }> {
+  const dataLock = await holdDataLock(dataDir);
+  if (dataLock.held) return dataLock;
+  const { holder } = dataLock;
+  const dir = path.relative('', dataDir) || dataDir;
+  if (holder === undefined) throw new LaunchError(`${dir} is in use by a process that does not answer`);
+  const where = holder.url === undefined ? 'still starting' : holder.url;
+  throw new LaunchError(
+    `${dir} is in use by process ${holder.pid} (${where}): stop it with Ctrl-C or kill ${holder.pid}`,
+  );
+}
+
+function logStream(): Writable {
+  return process.stdout.isTTY ? pretty({ ignore: 'pid,hostname', sync: true }) : process.stdout;
+}
+
+/** The later steps are taken even where one fails. */
+async function undoAll([step, ...later]: (() => Promise<void>)[]): Promise<void> {
+  try {
+    await step?.();
+  } finally {
+    if (later.length > 0) await undoAll(later);
+  }
+}
+
+function start({ dataDir, allowInstall }: Options): void {
+  const { env } = process;
+  /** How to undo what was done so far, the last thing first. */
+  const undo: (() => Promise<void>)[] = [];
+  let stopping = false;
+
+  async function up(): Promise<void> {
+    const dataLock = env.DATABASE_URL && env.REDIS_URL ? undefined : await lock(dataDir);
+    if (dataLock) undo.unshift(dataLock.release);
+
+    const servers = await startServers({ env, dataDir, ephemeral: false, allowInstall, log: say, onDeath });
+    undo.unshift(servers.stop);
+    if (stopping) return;
+
+    const { databaseUrl, redisUrl } = servers;
+    const config = loadConfig({ ...env, DATABASE_URL: databaseUrl, REDIS_URL: redisUrl });
+    const app = await startApp(config, { logStream: logStream() });
+    undo.unshift(() => app.close());
+
+    dataLock?.publish({ databaseUrl, redisUrl, url: app.url });
+    const dataDirOption = dataDir === DEFAULT_DATA_DIR ? '' : `--data-dir ${dataDir} `;
+    say(welcome(app.url, `npm run tally -- ${dataDirOption}`.trimEnd()));
+  }
+
+  const starting = up();
+  const shutDown = onShutdown(async () => {
+    stopping = true;
+    await starting.catch(() => undefined); // reported below
+    await undoAll(undo);
+  }, say);
+
+  function onDeath(message: string): void {
+    say(message);
+    shutDown(1);
+  }
+
+  starting.catch((error: unknown) => {
+    say(explain(error));
+    shutDown(1);
+  });
+}
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options === undefined) console.log(USAGE);
+  else start(options);
+} catch (error) {
+  say(explain(error));
+  process.exitCode = 1;
+}

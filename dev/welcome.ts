@@ -1,0 +1,19 @@
+/** What to try first, once the service at `url` runs. `cli` is how to call the command line. */
+export function welcome(url: string, cli: string): string {
+  const post = (route: string, body: string) =>
+    `curl -X POST ${url}${route} -H 'content-type: application/json' -d '${body}'`;
+  return `
+  Tally runs at ${url}, its API page at ${url}/docs
+
+  Try it:
+    ${post('/products', '{"name":"Tea","sku":"TEA-1","price":"4.50"}')}
+    ${post('/users', '{"name":"Ada","email":"ada@example.com"}')}
+    ${post('/orders', '{"user_id":1,"items":[{"product_id":1,"quantity":2}]}')}
+
+  Or fill it with sample orders, and see what sells best:
+    ${cli} demo
+    curl ${url}/orders/reports/best-sellers
+
+  Ctrl-C stops it.
+`;
+}

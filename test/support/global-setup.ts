@@ -1,0 +1,21 @@
+import { startServers, type Servers } from '../../dev/servers';
+
+declare global {
+  /** Handed to the teardown, which Jest loads apart from this file. */
+  var testServers: Servers | undefined;
+}
+
+/** Starts one database and one Redis for the whole run, as durable as in production; the workers inherit their addresses. */
+export default async function globalSetup(): Promise<void> {
+  const servers = await startServers({
+    env: process.env,
+    ephemeral: true,
+    // A person's machine is changed by `npm start` alone, which says so; a CI job's machine is thrown away.
+    allowInstall: Boolean(process.env.CI),
+    log: (line) => console.error(line),
+    onDeath: (message) => console.error(message),
+  });
+  globalThis.testServers = servers;
+  process.env.DATABASE_URL = servers.databaseUrl;
+  process.env.REDIS_URL = servers.redisUrl;
+}
