@@ -1,0 +1,27 @@
+import { ConfigError, loadConfig } from '../src/config';
+
+const GOOD = { DATABASE_URL: 'mysql://root@localhost/tally', REDIS_URL: 'redis://localhost' };
+
+test('what is not set has its default, and an empty variable is not set', () => {
+  const config = loadConfig({ ...GOOD, PORT: '', PROJECTION_WAIT_MS: '250' });
+  expect(config).toMatchObject({ HOST: '127.0.0.1', PORT: 3000, PROJECTION_WAIT_MS: 250 });
+  expect(Object.isFrozen(config)).toBe(true);
+});
+
+test('all faults are reported at once, without the values, which may be secret', () => {
+  const load = () =>
+    loadConfig({ DATABASE_URL: 'postgres://user:secret@host/db', PORT: 'http', LOG_LEVEL: 'loud' });
+  expect(load).toThrow(ConfigError);
+  const message = messageOf(load);
+  for (const name of ['DATABASE_URL', 'REDIS_URL', 'PORT', 'LOG_LEVEL']) expect(message).toContain(name);
+  expect(message).not.toContain('secret');
+});
+
+function messageOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error('it did not fail');
+}

@@ -1,0 +1,85 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadConfig, SETTINGS } from '../src/config';
+import { PROBLEMS } from '../src/errors';
+import { newPlace, startTally } from './support/tally';
+
+const ROOT = join(__dirname, '..');
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+
+/** The rows of the table that begins with this header. */
+function table(text: string, header: string): string[] {
+  const lines = text.split('\n');
+  const start = lines.indexOf(header);
+  expect(start).toBeGreaterThan(-1);
+  const rows = lines.slice(start + 2);
+  return rows.slice(
+    0,
+    rows.findIndex((line) => !line.startsWith('|')),
+  );
+}
+
+test('the README has every setting, with its default and meaning', () => {
+  const defaults: Record<string, unknown> = loadConfig({ DATABASE_URL: 'mysql://h/d', REDIS_URL: 'r' });
+  const expected = Object.entries(SETTINGS).map(([name, { about }]) => {
+    const fallback = name.endsWith('_URL') ? 'required' : `\`${String(defaults[name])}\``;
+    return `| \`${name}\` | ${fallback} | ${about} |`;
+  });
+  expect(table(read('README.md'), '| variable | default | meaning |')).toEqual(expected);
+});
+
+test('docs/errors.md has every problem, with its status and title', () => {
+  const rows = table(read('docs/errors.md'), '| problem | status | title | what to do |');
+  expect(rows.map((row) => row.split(' | ').slice(0, 3).join(' | '))).toEqual(
+    Object.entries(PROBLEMS).map(([slug, { status, title }]) => `| \`${slug}\` | ${status} | ${title}`),
+  );
+});
+
+test('the README has every route', async () => {
+  const place = await newPlace();
+  const tally = await startTally(place);
+  try {
+    const { body } = await tally.get('/openapi.json');
+    const routes = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+    );
+    const listed = table(read('README.md'), '| route | what |').map((row) => row.split('`')[1] ?? '');
+    expect(listed.sort()).toEqual(routes.sort());
+  } finally {
+    await tally.app.close();
+    await place.close();
+  }
+});
+
+test('every link to a file in the documentation leads somewhere', () => {
+  const documents = [
+    'README.md',
+    'ARCHITECTURE.md',
+    ...readdirSync(join(ROOT, 'docs/decisions')).map((file) => `docs/decisions/${file}`),
+  ];
+  for (const document of documents) {
+    for (const [, target = ''] of read(document).matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
+      expect(() => readdirOrFile(join(ROOT, document, '..', target))).not.toThrow();
+    }
+  }
+});
+
+function readdirOrFile(path: string): unknown {
+  try {
+    return readFileSync(path);
+  } catch {
+    return readdirSync(path);
+  }
+}
+
+test('what a grep can prove: no KEYS command, keys spelled in one file, drivers on their own side', () => {
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.(ts|lua)$/.test(file),
+  );
+  const having = (pattern: RegExp, within = /./) =>
+    sources.filter((file) => within.test(file) && pattern.test(read(join('src', file))));
+  expect(having(/\.keys\(['"`]|call\('KEYS'/)).toEqual([]);
+  expect(having(/[:}](order|fence|building|sold|totals)[:'"`]/, /\.ts$/)).toEqual(['read-model/keys.ts']);
+  expect(having(/from 'mysql2/).every((file) => file.startsWith('mysql/'))).toBe(true);
+  expect(having(/from 'ioredis/).every((file) => file.startsWith('read-model/'))).toBe(true);
+});

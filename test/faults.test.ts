@@ -1,0 +1,163 @@
+import {
+  newPlace,
+  seedCatalogue,
+  startTally,
+  until,
+  caughtUp,
+  type Place,
+  type Tally,
+} from './support/tally';
+import { proxyDatabase, proxyRedis, type Proxy } from './support/proxy';
+
+let place: Place;
+let tally: Tally;
+let mysql: Proxy;
+let redis: Proxy;
+let user: number;
+let products: number[];
+
+beforeAll(async () => {
+  place = await newPlace();
+  const database = await proxyDatabase(place.config.DATABASE_URL);
+  const cache = await proxyRedis(place.config.REDIS_URL);
+  mysql = database.proxy;
+  redis = cache.proxy;
+  tally = await startTally(place, {
+    DATABASE_URL: database.url,
+    REDIS_URL: cache.url,
+    MYSQL_TIMEOUT_MS: '1000',
+    REDIS_TIMEOUT_MS: '1000',
+    PROJECTION_WAIT_MS: '300',
+    READ_WAIT_MS: '300',
+  });
+  await until(async () => (await tally.get('/health/ready')).status === 200);
+  ({ user, products } = await seedCatalogue(tally, ['10.00']));
+});
+
+afterAll(async () => {
+  await tally.app.close();
+  await mysql.close();
+  await redis.close();
+  await place.close();
+});
+
+const order = (headers = {}) =>
+  tally.post('/orders', { user_id: user, items: [{ product_id: products[0], quantity: 1 }] }, headers);
+
+const READS = [
+  '/orders',
+  `/orders?user_id=1`,
+  '/orders/reports/summary',
+  '/orders/reports/best-sellers',
+  '/orders/reports/best-sellers?by=revenue&from=2026-01-10&to=2027-02-03',
+  '/orders/reports/highest-spenders',
+  '/orders/reports/sales?from=2026-01-01&to=2027-01-01&interval=month',
+];
+
+test('with MySQL stopped every order and report is read all the same, and commands are refused with 503', async () => {
+  const { body: created } = await order();
+  const paths = [...READS, `/orders/${created.order_id}`];
+  const before = await Promise.all(paths.map((path) => tally.get(path)));
+  await mysql.cut();
+  try {
+    const during = await Promise.all(paths.map((path) => tally.get(path)));
+    expect(during.map(({ status, body }) => ({ status, body }))).toEqual(
+      before.map(({ body }) => ({ status: 200, body })),
+    );
+    const refused = await order();
+    expect([refused.status, refused.body.type]).toEqual([503, 'urn:tally:problem:mysql-unreachable']);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await tally.get('/products')).body.type).toBe('urn:tally:problem:mysql-unreachable');
+    const ready = await tally.get('/health/ready');
+    expect([ready.status, ready.body.checks.mysql.ok, ready.body.checks.redis.ok]).toEqual([
+      503,
+      false,
+      true,
+    ]);
+  } finally {
+    await mysql.restore();
+  }
+  expect((await until(async () => (await order()).status === 201)) && true).toBe(true);
+});
+
+test('with Redis stopped commands succeed, and the reports follow when it is back', async () => {
+  const before = (await tally.get('/orders/reports/summary')).body.orders;
+  await redis.cut();
+  let position: number;
+  try {
+    const created = await order();
+    expect([created.status, created.body.projected]).toEqual([201, false]);
+    position = created.body.position;
+    for (const path of READS) {
+      const { status, body } = await tally.get(path);
+      expect([status, body.type]).toEqual([503, 'urn:tally:problem:read-model-unreachable']);
+    }
+    expect((await tally.get('/read-model')).body).toMatchObject({ status: 'unreachable', lag_events: 1 });
+  } finally {
+    await redis.restore();
+  }
+  const { body } = await until(async () => {
+    const answer = await tally.get('/orders/reports/summary', { 'tally-min-position': String(position) });
+    return answer.status === 200 ? answer : undefined;
+  });
+  expect(body.orders).toBe(before + 1);
+});
+
+test('503: a position that the read model does not reach in time', async () => {
+  const generation = await place.redis.get(`${place.prefix}:live:1`);
+  const fence = `{${place.prefix}:${generation}}:fence`;
+  await place.redis.set(fence, 'somebody');
+  try {
+    const created = await order();
+    expect([created.status, created.body.projected]).toEqual([201, false]);
+    const behind = await tally.get('/orders/reports/summary', {
+      'tally-min-position': String(created.body.position),
+    });
+    expect([behind.status, behind.body.type]).toEqual([503, 'urn:tally:problem:read-model-behind']);
+  } finally {
+    await place.redis.del(fence);
+  }
+  await caughtUp(place);
+});
+
+test('a COMMIT whose answer is lost is found in the log, and not done twice', async () => {
+  const before = (await tally.get('/orders/reports/summary')).body.orders;
+  let lost = 0;
+  mysql.onAnswer((request) => request.includes('COMMIT') && lost++ === 0);
+  const created = await order();
+  mysql.onAnswer(undefined);
+  expect(lost).toBeGreaterThan(0);
+  expect(created.status).toBe(201);
+  await caughtUp(place);
+  expect((await tally.get('/orders/reports/summary')).body.orders).toBe(before + 1);
+});
+
+test('an apply script whose answer is lost is not applied twice', async () => {
+  const before = (await tally.get('/orders/reports/summary')).body.units;
+  let lost = 0;
+  redis.onAnswer((request) => request.includes('INCRBY') && lost++ === 0);
+  const created = await order();
+  redis.onAnswer(undefined);
+  expect(lost).toBeGreaterThan(0);
+  expect(created.status).toBe(201);
+  await caughtUp(place);
+  await until(async () => (await tally.get('/orders/reports/summary')).body.units === before + 1);
+});
+
+test('outcome-unknown where MySQL stays away after a COMMIT, and the key tells the outcome later', async () => {
+  const key = { 'idempotency-key': 'lost-1' };
+  mysql.onAnswer((request) => {
+    if (!request.includes('COMMIT')) return false;
+    void mysql.cut();
+    return true;
+  });
+  const unknown = await order(key);
+  mysql.onAnswer(undefined);
+  expect([unknown.status, unknown.body.type]).toEqual([503, 'urn:tally:problem:outcome-unknown']);
+  await mysql.restore();
+  const again = await until(async () => {
+    const answer = await order(key);
+    return answer.status === 201 ? answer : undefined;
+  });
+  expect(again.headers.get('idempotent-replayed')).toBe('true');
+});

@@ -1,0 +1,135 @@
+import { newPlace, startTally, until, type Place, type Tally } from '../support/tally';
+
+let place: Place;
+let tally: Tally;
+
+beforeAll(async () => {
+  place = await newPlace();
+  tally = await startTally(place);
+  await until(async () => (await tally.get('/health/ready')).status === 200);
+});
+
+afterAll(async () => {
+  await tally.app.close();
+  await place.close();
+});
+
+describe('products', () => {
+  test.each([
+    ['a decimal string', '45.99', '45.99'],
+    ['a JSON number', 45.99, '45.99'],
+    ['a whole number', 7, '7.00'],
+    ['nothing', 0, '0.00'],
+    ['the highest price', '9999999999.99', '9999999999.99'],
+    ['the highest price as a number', 9999999999.99, '9999999999.99'],
+    ['a number that floats miss', 1.15, '1.15'],
+  ])('a price that is %s is exact', async (_, price, exact) => {
+    const sku = `P-${JSON.stringify(price)}`;
+    const added = await tally.post('/products', { name: 'Tea', sku, price });
+    expect(added.status).toBe(201);
+    expect(added.body).toMatchObject({ name: 'Tea', sku, price: exact, projected: true });
+    expect(added.headers.get('location')).toBe(`/products/${added.body.product_id}`);
+    const read = await tally.get(`/products/${added.body.product_id}`);
+    expect(read.body).toEqual({
+      product_id: added.body.product_id,
+      name: 'Tea',
+      sku,
+      price: exact,
+      created_at: added.body.created_at,
+    });
+  });
+
+  test.each(['1.999', '-1', '10000000000', '1e2', 'free', '', null, 0.001, -0.01, 1e15])(
+    '400: the price %j',
+    async (price) => {
+      const answer = await tally.post('/products', { name: 'Tea', sku: 'BAD', price });
+      expect(answer.status).toBe(400);
+      expect(answer.body.errors[0].field).toBe('price');
+    },
+  );
+
+  test.each(['🍵 Grüner Tee 茶', 'שלום', '"\'\\%_', 'a\u0000b', '𝕊'.repeat(100)])(
+    'the name %j stays as it is',
+    async (name) => {
+      const { body } = await tally.post('/products', { name, sku: `N-${name}`.slice(0, 60), price: '1' });
+      expect((await tally.get(`/products/${body.product_id}`)).body.name).toBe(name);
+      expect(await place.redis.hget(await productKey(body.product_id), 'name')).toBe(name);
+    },
+  );
+
+  test('400: a name that is not well-formed, empty, or too long', async () => {
+    const json = { 'content-type': 'application/json' };
+    const halves = await tally.send('POST', '/products', '{"name":"\\ud800","sku":"H","price":"1"}', json);
+    expect(halves.status).toBe(400);
+    expect((await tally.post('/products', { name: '  ', sku: 'E', price: '1' })).status).toBe(400);
+    expect((await tally.post('/products', { name: 'x'.repeat(201), sku: 'L', price: '1' })).status).toBe(400);
+  });
+
+  test('409: a SKU that is taken, also with another key; a replay with the same', async () => {
+    const tea = { name: 'Tea', sku: 'ONCE', price: '1' };
+    const first = await tally.post('/products', tea, { 'idempotency-key': 'a' });
+    const replay = await tally.post('/products', tea, { 'idempotency-key': 'a' });
+    expect(replay.body).toEqual(first.body);
+    const taken = await tally.post('/products', tea, { 'idempotency-key': 'b' });
+    expect([taken.status, taken.body.type]).toEqual([409, 'urn:tally:problem:sku-taken']);
+  });
+
+  test('404: a product that is not there', async () => {
+    expect((await tally.get('/products/424242')).body.type).toBe('urn:tally:problem:product-not-found');
+    expect((await tally.delete('/products/424242')).body.type).toBe('urn:tally:problem:product-not-found');
+  });
+});
+
+describe('users', () => {
+  test('are registered once per email, whatever its case', async () => {
+    const { status, body } = await tally.post('/users', { name: 'Ada', email: 'ada@example.com' });
+    expect(status).toBe(201);
+    const { position, projected, ...user } = body;
+    expect(projected).toBe(true);
+    expect(position).toBeGreaterThan(0);
+    expect((await tally.get(`/users/${user.user_id}`)).body).toEqual(user);
+    const taken = await tally.post('/users', { name: 'Ada', email: 'ADA@example.com' });
+    expect([taken.status, taken.body.type]).toEqual([409, 'urn:tally:problem:email-taken']);
+    expect((await tally.post('/users', { name: 'Ada', email: 'ada' })).status).toBe(400);
+    expect((await tally.get('/users/424242')).body.type).toBe('urn:tally:problem:user-not-found');
+    expect((await tally.delete('/users/424242')).body.type).toBe('urn:tally:problem:user-not-found');
+  });
+
+  test('409: what orders refer to cannot be removed; afterwards it can', async () => {
+    const { body: user } = await tally.post('/users', { name: 'Bob', email: 'bob@example.com' });
+    const { body: product } = await tally.post('/products', { name: 'Cup', sku: 'CUP', price: '3' });
+    const items = [{ product_id: product.product_id, quantity: 1 }];
+    const { body: order } = await tally.post('/orders', { user_id: user.user_id, items });
+    expect((await tally.delete(`/users/${user.user_id}`)).body.type).toBe('urn:tally:problem:user-in-use');
+    expect((await tally.delete(`/products/${product.product_id}`)).body.type).toBe(
+      'urn:tally:problem:product-in-use',
+    );
+    await tally.delete(`/orders/${order.order_id}`);
+    expect((await tally.delete(`/users/${user.user_id}`)).body).toMatchObject({
+      user_id: user.user_id,
+      deleted: true,
+    });
+    expect((await tally.delete(`/products/${product.product_id}`)).status).toBe(200);
+    expect(await place.redis.exists(await productKey(product.product_id))).toBe(0);
+  });
+});
+
+test('lists are paged by ascending id', async () => {
+  for (const [path, name] of [
+    ['/products', 'products'],
+    ['/users', 'users'],
+  ] as const) {
+    const ids: number[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const { body } = await tally.get(`${path}?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`);
+      ids.push(...body[name].map((one: Record<string, number>) => one[`${name.slice(0, -1)}_id`]));
+      cursor = body.next_cursor;
+    }
+    const [rows] = await place.sql.query(`SELECT id FROM ${name} ORDER BY id`);
+    expect(ids).toEqual((rows as { id: number }[]).map(({ id }) => id));
+  }
+});
+
+async function productKey(id: number): Promise<string> {
+  return `{${place.prefix}:${await place.redis.get(`${place.prefix}:live:1`)}}:product:${id}`;
+}

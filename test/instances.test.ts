@@ -1,0 +1,171 @@
+import { Redis } from 'ioredis';
+import type { RowDataPacket } from 'mysql2/promise';
+import {
+  caughtUp,
+  dump,
+  newPlace,
+  seedCatalogue,
+  startTally,
+  until,
+  type Place,
+  type Tally,
+} from './support/tally';
+
+let place: Place;
+const running: Tally[] = [];
+
+async function start(overrides: Record<string, string> = {}): Promise<Tally> {
+  const tally = await startTally(place, overrides);
+  running.push(tally);
+  await until(async () => (await tally.get('/health/ready')).status === 200);
+  return tally;
+}
+
+beforeEach(async () => {
+  place = await newPlace();
+});
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map(({ app }) => app.close()));
+  await place.close();
+});
+
+test('two instances on one database and one Redis count every order once, without knowing of each other', async () => {
+  const instances = [await start(), await start()];
+  const [one, two] = instances as [Tally, Tally];
+  const { user, products } = await seedCatalogue(one, ['1.00', '2.50']);
+  const clients = Array.from({ length: 8 }, async (_, n) => {
+    const here = n % 2 === 0 ? one : two;
+    const there = n % 2 === 0 ? two : one;
+    let left = 0;
+    for (let i = 0; i < 20; i++) {
+      const items = [{ product_id: products[i % 2], quantity: 1 + (i % 3) }];
+      const { status, body } = await here.post('/orders', { user_id: user, items });
+      expect([status, body.projected]).toEqual([201, true]);
+      left += 1;
+      // What one instance acknowledged, the other shows to whoever asks for its position.
+      const read = await there.get(`/orders/${body.order_id}`, {
+        'tally-min-position': String(body.position),
+      });
+      expect(read.status).toBe(200);
+      if (i % 4 === 0) {
+        expect((await there.delete(`/orders/${body.order_id}`)).status).toBe(200);
+        left -= 1;
+      }
+    }
+    return left;
+  });
+  const expected = (await Promise.all(clients)).reduce((a, b) => a + b, 0);
+  await caughtUp(place);
+  const [rows] = await place.sql.query<RowDataPacket[]>(
+    'SELECT COUNT(*) AS orders, (SELECT SUM(quantity) FROM order_items) AS units, SUM(total_amount) AS revenue FROM orders',
+  );
+  for (const instance of instances) {
+    const { body } = await instance.get('/orders/reports/summary');
+    expect(body).toMatchObject({
+      orders: expected,
+      units: Number(rows[0]?.units),
+      revenue: rows[0]?.revenue,
+    });
+    expect(rows[0]?.orders).toBe(expected);
+  }
+});
+
+test('an order that another program wrote while no service was running is adopted at start', async () => {
+  const one = await start();
+  const { user, products } = await seedCatalogue(one, ['1.00']);
+  await Promise.all(running.splice(0).map(({ app }) => app.close()));
+  // Written while no service was running.
+  await place.sql.query('INSERT INTO orders (user_id, total_amount) VALUES (?, 1.00)', [user]);
+  await place.sql.query('INSERT INTO order_items SELECT id, 1, ?, 1, 1.00 FROM orders', [products[0]]);
+  const two = await start();
+  const { body } = await until(async () => {
+    const answer = await two.get('/orders/reports/summary');
+    return answer.body.orders === 0 ? undefined : answer;
+  });
+  expect(body).toMatchObject({ orders: 1, units: 1, revenue: '1.00' });
+});
+
+test('a Redis that belongs to another database is noticed and rebuilt', async () => {
+  const other = await newPlace();
+  try {
+    const mine = await start();
+    const { user, products } = await seedCatalogue(mine, ['1.00']);
+    await mine.post('/orders', { user_id: user, items: [{ product_id: products[0], quantity: 1 }] });
+    await Promise.all(running.splice(0).map(({ app }) => app.close()));
+    // The other database behind the same keys: its log is empty, the model is at a later position.
+    const swapped = await start({ DATABASE_URL: other.config.DATABASE_URL });
+    await until(async () => {
+      const { status, body } = await swapped.get('/orders/reports/summary');
+      return status === 200 && body.orders === 0;
+    });
+    expect((await swapped.get('/orders/reports/best-sellers')).body).toEqual([]);
+  } finally {
+    await Promise.all(running.splice(0).map(({ app }) => app.close()));
+    await other.close();
+  }
+});
+
+test('a MySQL restored from a backup under a running service is noticed and the model rebuilt', async () => {
+  const tally = await start();
+  const { user, products } = await seedCatalogue(tally, ['1.00']);
+  const items = [{ product_id: products[0], quantity: 1 }];
+  await tally.post('/orders', { user_id: user, items });
+  await caughtUp(place);
+  const backup = await backUp();
+  const lost = await tally.post('/orders', {
+    user_id: user,
+    items: [{ product_id: products[0], quantity: 100 }],
+  });
+  await caughtUp(place);
+  await restore(backup);
+  // The log goes on from the backup: the same positions are other events now.
+  const next = await tally.post('/orders', { user_id: user, items });
+  expect(next.body.position).toBe(lost.body.position);
+  await until(async () => {
+    const { status, body } = await tally.get('/orders/reports/summary');
+    return status === 200 && body.units === 2;
+  });
+  await until(async () => (await tally.get('/health/ready')).status === 200);
+  await caughtUp(place);
+  expect((await dump(place)).totals).toEqual({ orders: '2', units: '2', revenue: '200' });
+});
+
+const TABLES = ['users', 'products', 'orders', 'order_items', 'order_events', 'event_head'];
+
+async function backUp(): Promise<Map<string, RowDataPacket[]>> {
+  const backup = new Map<string, RowDataPacket[]>();
+  for (const table of TABLES)
+    backup.set(table, (await place.sql.query<RowDataPacket[]>(`SELECT * FROM ${table}`))[0]);
+  return backup;
+}
+
+async function restore(backup: Map<string, RowDataPacket[]>): Promise<void> {
+  const connection = await place.sql.getConnection();
+  try {
+    await connection.query('START TRANSACTION');
+    for (const table of [...TABLES].reverse()) await connection.query(`DELETE FROM ${table}`);
+    for (const table of TABLES) {
+      const rows = backup.get(table) ?? [];
+      if (rows.length > 0)
+        await connection.query(`INSERT INTO ${table} VALUES ?`, [rows.map((row) => Object.values(row))]);
+    }
+    await connection.query('COMMIT');
+  } finally {
+    connection.release();
+  }
+}
+
+test('an applied that was edited by hand is noticed', async () => {
+  const tally = await start();
+  const { user, products } = await seedCatalogue(tally, ['1.00']);
+  await tally.post('/orders', { user_id: user, items: [{ product_id: products[0], quantity: 1 }] });
+  await caughtUp(place);
+  const generation = await place.redis.get(`${place.prefix}:live:1`);
+  const redis = new Redis(place.config.REDIS_URL);
+  await redis.set(`{${place.prefix}:${generation}}:applied`, `2:${'0'.repeat(32)}`);
+  redis.disconnect();
+  await until(async () => (await place.redis.get(`${place.prefix}:live:1`)) !== generation);
+  await caughtUp(place);
+  expect((await tally.get('/orders/reports/summary')).body).toMatchObject({ orders: 1, units: 1 });
+});

@@ -1,0 +1,53 @@
+import { newPlace, seedCatalogue, startTally, until } from './support/tally';
+
+test('a shutdown answers what is in flight and refuses the rest', async () => {
+  const place = await newPlace();
+  try {
+    const tally = await startTally(place);
+    await until(async () => (await tally.get('/health/ready')).status === 200);
+    const { user, products } = await seedCatalogue(tally, ['1.00']);
+    const items = [{ product_id: products[0], quantity: 1 }];
+    const results: (number | 'refused')[] = [];
+    let stopped = false;
+    const clients = Array.from({ length: 8 }, async () => {
+      while (!stopped) {
+        await tally.post('/orders', { user_id: user, items }).then(
+          ({ status }) => results.push(status),
+          () => {
+            results.push('refused');
+            stopped = true;
+          },
+        );
+      }
+    });
+    await until(() => results.length > 50);
+    await tally.app.close();
+    stopped = true;
+    await Promise.all(clients);
+    const created = results.filter((result) => result === 201).length;
+    expect(results.every((result) => result === 201 || result === 503 || result === 'refused')).toBe(true);
+
+    // Every acknowledged order is there, in MySQL and in the reports.
+    const again = await startTally(place);
+    await until(async () => (await again.get('/health/ready')).status === 200);
+    await until(async () => (await again.get('/orders/reports/summary')).body.orders >= created);
+    const { body } = await again.get('/orders/reports/summary');
+    const [rows] = await place.sql.query('SELECT COUNT(*) AS orders FROM orders');
+    expect(rows).toEqual([{ orders: body.orders }]);
+    await again.app.close();
+  } finally {
+    await place.close();
+  }
+});
+
+test('a port that is taken is an error, and nothing keeps running', async () => {
+  const place = await newPlace();
+  try {
+    const tally = await startTally(place);
+    const { port } = new URL(tally.app.url);
+    await expect(startTally(place, { PORT: port })).rejects.toThrow('EADDRINUSE');
+    await tally.app.close();
+  } finally {
+    await place.close();
+  }
+});
