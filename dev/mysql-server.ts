@@ -25,7 +25,7 @@ interface Flavour {
 export const mysql: ServerKind = {
   service: 'mysql',
   variable: 'DATABASE_URL',
-  composeUrl: 'mysql://tally:tally@127.0.0.1:3306/tally',
+  composeUrl: 'mysql://root:tally@127.0.0.1:3306/tally',
   programs: 'mariadbd or mysqld',
   // The cores hold the programs without the service that `mariadb-server` would start and enable under systemd.
   packages: ['mariadb-server-core', 'mariadb-client-core'],

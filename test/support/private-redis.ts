@@ -7,7 +7,7 @@ export async function privateRedis(): Promise<{ url: string; client: Redis; stop
   const servers = await startServers({
     env: { PATH: process.env.PATH, DATABASE_URL: process.env.DATABASE_URL },
     ephemeral: true,
-    allowInstall: false,
+    allowInstall: true,
     log: () => undefined,
   });
   const client = new Redis(servers.redisUrl);
