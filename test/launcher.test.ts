@@ -229,7 +229,7 @@ describe('the choice of servers', () => {
     const calls = path.join(bin, 'calls');
     await fakeProgram(bin, 'docker', `echo "$@" >> ${calls}`);
     const servers = await launch({ searchPath: [bin] });
-    expect(servers.databaseUrl).toBe('mysql://tally:tally@127.0.0.1:3306/tally');
+    expect(servers.databaseUrl).toBe('mysql://root:tally@127.0.0.1:3306/tally');
     expect(servers.redisUrl).toBe('redis://127.0.0.1:6379');
     await servers.stop();
     const said = (await readFile(calls, 'utf8')).replaceAll(`--file ${ROOT}/docker-compose.yml `, '');
