@@ -18,7 +18,11 @@ export async function adopt(
 ): Promise<boolean> {
   const { kind, id } = subject;
   const before = (await database.session((session) => latestEvents(session, kind, [id]))).get(id);
-  const scope = { caller: 'tally', route: 'adopt', key: `${kind} ${id} after ${before?.position ?? 0}` };
+  const scope = {
+    caller: 'tally',
+    route: 'adopt',
+    key: `${kind} ${id} after ${before?.commandId ?? 'nothing'}`,
+  };
   const { commandId } = keyedIdentity(scope, null);
   const receipt = await writer.executeIfNeeded({
     identity: { commandId, requestHash: null },

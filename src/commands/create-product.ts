@@ -1,5 +1,6 @@
 import { Problem } from '../errors';
 import { formatMinor, type Minor } from '../money';
+import { safeId } from '../mysql/database';
 import { failureOf } from '../mysql/failures';
 import { toDatetime } from '../mysql/time';
 import type { CommandIdentity } from './identity';
@@ -24,7 +25,7 @@ export async function createProduct(
           'INSERT INTO products (name, sku, price, created_at) VALUES (?, ?, ?, ?)',
           [input.name, input.sku, formatMinor(input.price), toDatetime(now)],
         );
-        return [{ type: 'ProductAdded', productId: insertId, name: input.name, sku: input.sku }];
+        return [{ type: 'ProductAdded', productId: safeId(insertId), name: input.name, sku: input.sku }];
       } catch (error) {
         if (failureOf(error) !== 'duplicate') throw error;
         throw new Problem('sku-taken', `Another product has the SKU ${input.sku}.`, { cause: error });

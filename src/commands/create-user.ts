@@ -1,4 +1,5 @@
 import { Problem } from '../errors';
+import { safeId } from '../mysql/database';
 import { failureOf } from '../mysql/failures';
 import { toDatetime } from '../mysql/time';
 import type { CommandIdentity } from './identity';
@@ -23,7 +24,7 @@ export async function createUser(
           'INSERT INTO users (name, email, created_at) VALUES (?, ?, ?)',
           [input.name, input.email, toDatetime(now)],
         );
-        return [{ type: 'UserRegistered', userId: insertId, name: input.name }];
+        return [{ type: 'UserRegistered', userId: safeId(insertId), name: input.name }];
       } catch (error) {
         if (failureOf(error) !== 'duplicate') throw error;
         throw new Problem('email-taken', `Another user has the email ${input.email}.`, { cause: error });

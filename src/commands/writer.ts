@@ -6,9 +6,10 @@ import { failureOf } from '../mysql/failures';
 import {
   appendAndCommit,
   CommitOutcomeUnknown,
-  findCommands,
-  lockHead,
+  findCommand,
+  findCommandUnderHeadLock,
   type Appended,
+  type FoundCommand,
   type NewEvent,
 } from '../mysql/log';
 import { uniqueIdentity, type CommandIdentity } from './identity';
@@ -67,16 +68,18 @@ export class Writer {
       try {
         return await this.attempt(command);
       } catch (error) {
-        if (error instanceof Problem) throw error;
+        if (error instanceof Problem) return await this.twinOf(command, error);
+        let failed = error;
         if (error instanceof CommitOutcomeUnknown) {
           const receipt = await this.resolve(command, error);
           if (receipt !== undefined) return receipt;
+          failed = error.cause; // it was not carried out, for this reason
         }
-        if (attempt < MAX_ATTEMPTS && mayRetry(error, attempt)) {
+        if (attempt < MAX_ATTEMPTS && mayRetry(failed, attempt)) {
           await delay(Math.random() * 5 * 2 ** attempt);
           continue;
         }
-        throw finalProblem(error);
+        throw finalProblem(failed);
       }
     }
   }
@@ -108,6 +111,19 @@ export class Writer {
   }
 
   /**
+   * A keyed command that is refused may have lost a race against its own retry, which waited for the same rows: then the
+   * retry's answer is the answer. @throws the problem where there is none.
+   */
+  private async twinOf(command: Command, problem: Problem): Promise<Receipt> {
+    if (command.identity.requestHash === null || problem.slug === 'idempotency-key-reused') throw problem;
+    const twin = await this.database
+      .session((session) => findReceipt(session, command.identity))
+      .catch(() => undefined);
+    if (twin === undefined) throw problem;
+    return twin;
+  }
+
+  /**
    * What became of a command whose COMMIT was not answered. A plain look-up proves nothing while the orphan may still be
    * committing; under the head lock, what is not in the log is impossible and the command may be tried again.
    * @returns undefined where it was not carried out.
@@ -116,14 +132,12 @@ export class Writer {
     const deadline = Date.now() + this.resolveTimeoutMs;
     for (;;) {
       try {
-        const found = await this.database.session(async (session) => {
-          await session.begin();
-          await lockHead(session);
-          return findReceipt(session, command.identity);
-        });
-        if (found === undefined) return undefined;
+        const receipt = await this.database.session(async (session) =>
+          receiptOf(await findCommandUnderHeadLock(session, command.identity.commandId), command.identity),
+        );
+        if (receipt === undefined) return undefined;
         this.listener.nudge();
-        return { ...found, replayed: false };
+        return { ...receipt, replayed: false };
       } catch (error) {
         const failure = failureOf(error);
         if (failure === undefined) throw error;
@@ -138,11 +152,11 @@ export class Writer {
   }
 }
 
-async function findReceipt(
-  session: Session,
-  { commandId, requestHash }: CommandIdentity,
-): Promise<Receipt | undefined> {
-  const found = (await findCommands(session, [commandId])).get(commandId.toString('hex'));
+async function findReceipt(session: Session, identity: CommandIdentity): Promise<Receipt | undefined> {
+  return receiptOf(await findCommand(session, identity.commandId), identity);
+}
+
+function receiptOf(found: FoundCommand | undefined, { requestHash }: CommandIdentity): Receipt | undefined {
   if (found === undefined) return undefined;
   if (requestHash !== null && !found.requestHash?.equals(requestHash)) {
     throw new Problem(
@@ -168,14 +182,13 @@ function ownEvent({ events }: Appended): LoggedEvent {
 }
 
 function mayRetry(error: unknown, attempt: number): boolean {
-  if (error instanceof CommitOutcomeUnknown) return true; // and resolved: it was not carried out
   switch (failureOf(error)) {
     case 'lock-conflict':
     case 'duplicate': // another request with the same key was faster: the next attempt finds its event
     case 'missing-reference': // a product or user was deleted under us: the next attempt says so
       return true;
     case 'unreachable':
-      return attempt === 1; // perhaps only this connection was dead
+      return attempt <= 2; // perhaps only this connection was dead
     case 'overloaded':
     case 'referenced':
     case undefined:
@@ -184,7 +197,7 @@ function mayRetry(error: unknown, attempt: number): boolean {
 }
 
 function finalProblem(error: unknown): unknown {
-  if (error instanceof CommitOutcomeUnknown || failureOf(error) === 'lock-conflict') {
+  if (failureOf(error) === 'lock-conflict') {
     return new Problem('overloaded', 'The command lost every race for its locks; nothing was changed.', {
       retryAfterSeconds: 1,
       cause: error,

@@ -78,7 +78,13 @@ export const page = z.strictObject({ limit: limit(20), cursor });
 
 export const orderPageQuery = page.extend({ user_id: z.coerce.number().int().positive().optional() });
 
-const day = z.iso.date().meta({ description: 'A day in UTC', examples: ['2026-11-01'] });
+/** Far enough from 9999, the last year that sorts as text. */
+const LAST_DAY = '9900-01-01';
+
+const day = z.iso
+  .date()
+  .refine((text) => text <= LAST_DAY, `must not be after ${LAST_DAY}`)
+  .meta({ description: 'A day in UTC', examples: ['2026-11-01'] });
 
 const inOrder = ({ from, to }: { from?: string | undefined; to?: string | undefined }) =>
   from === undefined || to === undefined || from < to;

@@ -3,6 +3,7 @@ import { NothingToDo, type Receipt, type Writer } from '../commands/writer';
 import { fingerprint, type Order, type TallyEvent } from '../events';
 import { formatMinor, type Minor } from '../money';
 import type { Session } from '../mysql/database';
+import { latestEvents } from '../mysql/log';
 import { insertOrders, lockOrders } from '../mysql/orders';
 import { toDatetime } from '../mysql/time';
 
@@ -65,8 +66,18 @@ export async function addUsers(writer: Writer, users: BulkUser[], now: string): 
 export async function addOrders(writer: Writer, orders: Order[], now: string): Promise<Receipt | undefined> {
   return addMissing(writer, now, async (session) => {
     const missing = await missingOrders(session, orders);
+    const ids = missing.map(({ orderId }) => orderId);
+    // An order may be gone from the table and still stand in the log: another program deleted it. Its row comes back
+    // now, so what the log added before must be taken away first.
+    const latest = await latestEvents(session, 'order', ids);
     await insertOrders(session, missing);
-    return missing.map((order) => ({ type: 'OrderCreated', order }));
+    return missing.flatMap((order): TallyEvent[] => {
+      const logged = latest.get(order.orderId)?.event;
+      const created: TallyEvent = { type: 'OrderCreated', order };
+      return logged?.type === 'OrderCreated'
+        ? [{ type: 'OrderDeleted', order: logged.order }, created]
+        : [created];
+    });
   });
 }
 
@@ -90,9 +101,10 @@ async function addMissing(
 /** Those that are not there. @throws BulkConflict where one is there with another content. */
 export async function missingProducts(session: Session, products: BulkProduct[]): Promise<BulkProduct[]> {
   const rows = await session.rows<{ id: number; name: string; sku: string; price: string }>(
-    'SELECT id, name, sku, price FROM products WHERE id IN (?)',
-    [products.map(({ id }) => id)],
+    'SELECT id, name, sku, price FROM products WHERE id IN (?) OR sku IN (?)',
+    [products.map(({ id }) => id), products.map(({ sku }) => sku)],
   );
+  insistOnOwner<{ id: number; sku: string }>('SKU', rows, products, ({ sku }) => sku);
   const stored = new Map(rows.map((row) => [row.id, JSON.stringify([row.name, row.sku, row.price])]));
   return missing('product', products, stored, ({ name, sku, price }) =>
     JSON.stringify([name, sku, formatMinor(price)]),
@@ -102,9 +114,10 @@ export async function missingProducts(session: Session, products: BulkProduct[])
 /** Those that are not there. @throws BulkConflict where one is there with another content. */
 export async function missingUsers(session: Session, users: BulkUser[]): Promise<BulkUser[]> {
   const rows = await session.rows<{ id: number; name: string; email: string }>(
-    'SELECT id, name, email FROM users WHERE id IN (?)',
-    [users.map(({ id }) => id)],
+    'SELECT id, name, email FROM users WHERE id IN (?) OR email IN (?)',
+    [users.map(({ id }) => id), users.map(({ email }) => email)],
   );
+  insistOnOwner<{ id: number; email: string }>('email', rows, users, ({ email }) => email.toLowerCase());
   const stored = new Map(rows.map((row) => [row.id, JSON.stringify([row.name, row.email])]));
   return missing('user', users, stored, ({ name, email }) => JSON.stringify([name, email]));
 }
@@ -135,4 +148,19 @@ function missing<T extends { id: number }>(
     throw new BulkConflict(`${ids.length} ${kind}(s) are there already with another content: ${list}`);
   }
   return items.filter((item) => !stored.has(item.id));
+}
+
+/** @throws BulkConflict where a unique value of the import belongs to another id. */
+function insistOnOwner<T extends { id: number }>(
+  what: string,
+  rows: T[],
+  items: T[],
+  of: (item: T) => string,
+): void {
+  const owners = new Map(rows.map((row) => [of(row), row.id]));
+  const taken = items.filter((item) => (owners.get(of(item)) ?? item.id) !== item.id);
+  if (taken.length > 0) {
+    const list = taken.slice(0, 20).map((item) => `${of(item)} (id ${owners.get(of(item))})`);
+    throw new BulkConflict(`${taken.length} ${what}(s) belong to another id already: ${list.join(', ')}`);
+  }
 }

@@ -28,9 +28,10 @@ export interface ImportData {
 
 const id = z
   .string()
-  .regex(/^[1-9]\d{0,15}$/, 'must be a positive whole number')
-  .transform(Number)
-  .pipe(z.int());
+  .regex(/^[1-9]\d*$/, 'must be a positive whole number')
+  // AUTO_INCREMENT goes on from the highest id: leave it room below 2^53.
+  .regex(/^\d{1,15}$/, 'must have at most 15 digits')
+  .transform(Number);
 const text = (max: number) => z.string().trim().min(1).max(max);
 const price = z.string().transform((input, context): Minor => {
   const minor = parseMinor(input);

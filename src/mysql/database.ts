@@ -246,3 +246,9 @@ export function unreachableProblem(error: unknown): Problem | undefined {
   }
   return undefined;
 }
+
+/** An id that MySQL gave out. @throws Error beyond 2^53, where it could no longer be stated in JSON. */
+export function safeId(id: number): number {
+  if (Number.isSafeInteger(id)) return id;
+  throw new Error(`MySQL gave out the id ${id}, beyond 2^53: set the table's AUTO_INCREMENT back below that`);
+}

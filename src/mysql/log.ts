@@ -26,7 +26,7 @@ export interface Appended {
   events: LoggedEvent[];
 }
 
-/** The connection was lost after COMMIT may have been sent. Only `findCommands` under the head lock can tell. */
+/** The connection was lost after COMMIT may have been sent. Only `findCommandUnderHeadLock` can tell. */
 export class CommitOutcomeUnknown extends Error {
   override readonly name = 'CommitOutcomeUnknown';
 }
@@ -62,7 +62,7 @@ export async function appendAndCommit(
       `SELECT position, COALESCE(tip, log_id), orders_live INTO @h, @t, @n FROM event_head WHERE id = 1 FOR UPDATE;
        INSERT INTO order_events (position, command_id, request_hash, type, subject_id, payload, occurred_at)
          VALUES ${rows.map(() => '(@h + ?, ?, ?, ?, ?, ?, ?)').join(', ')};
-       UPDATE event_head SET position = @h + ?, tip = ?, orders_live = @n + ? WHERE id = 1;
+       UPDATE event_head SET position = @h + ?, tip = ?, orders_live = GREATEST(CAST(@n AS SIGNED) + ?, 0) WHERE id = 1;
        COMMIT;
        SELECT @h AS position, LOWER(HEX(@t)) AS tip`,
       [...rows.flat(), events.length, last.commandId, ordersLiveDelta],
@@ -168,27 +168,38 @@ export interface FoundCommand {
   requestHash: Buffer | null;
 }
 
-/** Which of these commands are in the log, by hexadecimal id. */
-export async function findCommands(
-  session: Session,
-  commandIds: Buffer[],
-): Promise<Map<string, FoundCommand>> {
-  if (commandIds.length === 0) return new Map();
-  const rows = await session.rows<EventRow & { request_hash: Buffer | null }>(
-    `SELECT ${EVENT_COLUMNS}, request_hash FROM order_events WHERE command_id IN (?)`,
-    [commandIds],
-  );
-  return new Map(
-    rows.map((row) => [row.command_id, { logged: loggedEvent(row), requestHash: row.request_hash }]),
-  );
+/** A command's event, if it is in the log. */
+export async function findCommand(session: Session, commandId: Buffer): Promise<FoundCommand | undefined> {
+  const [row] = await session.rows<CommandRow>(FIND_COMMAND, [commandId]);
+  return row && foundCommand(row);
 }
 
 /**
- * Takes the head lock: no other transaction commits events until this one ends, and every append that was under way has
- * ended. What is not in the log now can no longer get there by an attempt whose connection was lost.
+ * As `findCommand`, under the head lock: no other transaction commits events meanwhile, and every append that was under
+ * way has ended. What is not in the log then can no longer get there by an attempt whose connection was lost. One packet,
+ * so that the lock does not wait for this process.
  */
-export async function lockHead(session: Session): Promise<void> {
-  await session.rows('SELECT position FROM event_head WHERE id = 1 FOR UPDATE');
+export async function findCommandUnderHeadLock(
+  session: Session,
+  commandId: Buffer,
+): Promise<FoundCommand | undefined> {
+  const results = await session.batch(
+    `START TRANSACTION;
+     SELECT position FROM event_head WHERE id = 1 FOR UPDATE;
+     ${FIND_COMMAND};
+     ROLLBACK`,
+    [commandId],
+  );
+  const [row] = results[2] as CommandRow[];
+  return row && foundCommand(row);
+}
+
+type CommandRow = EventRow & { request_hash: Buffer | null };
+
+const FIND_COMMAND = `SELECT ${EVENT_COLUMNS}, request_hash FROM order_events WHERE command_id = ?`;
+
+function foundCommand(row: CommandRow): FoundCommand {
+  return { logged: loggedEvent(row), requestHash: row.request_hash };
 }
 
 export type SubjectKind = 'order' | 'product' | 'user';

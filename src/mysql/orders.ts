@@ -1,6 +1,6 @@
 import { fingerprint, type Order } from '../events';
 import { formatMinor, minorFromDecimal } from '../money';
-import type { Session } from './database';
+import { safeId, type Session } from './database';
 import { fromDatetime, toDatetime } from './time';
 
 /** An order as its rows state it. */
@@ -45,15 +45,18 @@ export async function lockOrders(session: Session, ids: number[]): Promise<Map<n
   return new Map(assemble(rows, items).map((stored) => [stored.order.orderId, stored]));
 }
 
-/** The next orders by id, at most `limit`, as this session sees them: one page of a scan over all orders. */
+/**
+ * The next orders by id, at most `limit`, as this session sees them: one page of a scan over all orders. Orders of other
+ * programs with ids beyond 2^53, which JSON cannot state, are left out; they are never adopted.
+ */
 export async function readOrdersAfter(
   session: Session,
   afterId: number,
   limit: number,
 ): Promise<StoredOrder[]> {
   const rows = await session.rows<OrderRow>(
-    `SELECT ${ORDER_COLUMNS} FROM orders WHERE id > ? ORDER BY id LIMIT ?`,
-    [afterId, limit],
+    `SELECT ${ORDER_COLUMNS} FROM orders WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`,
+    [afterId, Number.MAX_SAFE_INTEGER, limit],
   );
   const first = rows[0];
   const last = rows.at(-1);
@@ -94,7 +97,7 @@ export async function insertOrder(session: Session, order: Omit<Order, 'orderId'
     'INSERT INTO orders (user_id, total_amount, created_at, logged, fingerprint) VALUES (?, ?, ?, 1, ?)',
     [order.userId, formatMinor(order.total), toDatetime(order.createdAt), fingerprint(order)],
   );
-  const inserted = { orderId: insertId, ...order };
+  const inserted = { orderId: safeId(insertId), ...order };
   await insertItems(session, [inserted]);
   return inserted;
 }

@@ -28,9 +28,12 @@ export class Inbox {
     const first = this.lowest();
     if (first === undefined) return undefined;
     const events = [first.logged];
-    for (let next = this.links.get(first.logged.position + 1); next !== undefined;) {
-      events.push(next.logged);
-      next = this.links.get(next.logged.position + 1);
+    for (let last = first.logged; ;) {
+      const next = this.links.get(last.position + 1);
+      // Committed onto another event: a failover in between lost one of the two.
+      if (next === undefined || next.previous.commandId !== last.commandId) break;
+      last = next.logged;
+      events.push(last);
     }
     return { base: first.previous, events };
   }
@@ -42,6 +45,10 @@ export class Inbox {
   /** Forgets everything up to and including this position. */
   dropThrough(position: number): void {
     for (const known of this.links.keys()) if (known <= position) this.links.delete(known);
+  }
+
+  clear(): void {
+    this.links.clear();
   }
 
   private lowest(): { previous: Tip; logged: LoggedEvent } | undefined {

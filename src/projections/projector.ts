@@ -51,6 +51,7 @@ export class Projector {
   };
   private wake: (() => void) | undefined;
   private catchUpWanted = true;
+  private caughtUpAt = 0;
   private failures = 0;
 
   private applied: Tip | undefined;
@@ -134,7 +135,6 @@ export class Projector {
       try {
         await this.drain();
         this.failures = 0;
-        this.stalled = undefined;
       } catch (error) {
         this.failed(error);
       }
@@ -177,21 +177,23 @@ export class Projector {
   }
 
   private async drain(): Promise<void> {
-    const keys = this.catchUpWanted
-      ? await this.live.refresh()
-      : (this.live.current ?? (await this.live.refresh()));
+    const keys = this.live.current ?? (await this.live.refresh());
     if (keys === undefined) {
       this.stalled = 'there is no read model yet';
       this.applied = undefined;
+      this.inbox.clear(); // the events are in MySQL, and a build reads them there
       this.options.onLost(undefined);
       await this.observeHead();
       return;
     }
     try {
-      while (!this.loop.stopping && (this.inbox.size > 0 || this.catchUpWanted)) {
-        if (this.inbox.size > 0 && !this.catchUpWanted) await this.applyInbox(keys);
-        else await this.catchUp(keys);
+      while (!this.loop.stopping && this.isLive(keys) && (this.inbox.size > 0 || this.catchUpWanted)) {
+        // The poll is the guarantee: under constant load too.
+        if (Date.now() - this.caughtUpAt >= this.options.pollMs) this.catchUpWanted = true;
+        if (!this.catchUpWanted) await this.applyInbox(keys);
+        else if (await this.isStillLive(keys)) await this.catchUp(keys);
       }
+      this.stalled = undefined;
     } catch (error) {
       if (!(error instanceof GenerationLost)) throw error;
       // Perhaps it was only replaced by another generation.
@@ -204,6 +206,16 @@ export class Projector {
       this.options.onLost(error);
       throw error;
     }
+  }
+
+  /** Others of this process refresh what is live; then nothing more goes to what was. */
+  private isLive(keys: Keys): boolean {
+    return this.live.current?.generation === keys.generation;
+  }
+
+  private async isStillLive(keys: Keys): Promise<boolean> {
+    await this.live.refresh();
+    return this.isLive(keys);
   }
 
   /** Applies the oldest run of events in the inbox; wants a catch-up where the events before it do not come. */
@@ -222,6 +234,7 @@ export class Projector {
 
   private async catchUp(keys: Keys): Promise<void> {
     this.catchUpWanted = false;
+    this.caughtUpAt = Date.now();
     let counted = 0;
     const state = await catchUp(this.redis, this.database, keys, {
       shouldStop: () => this.loop.stopping,
