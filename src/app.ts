@@ -14,7 +14,7 @@ import type { Config } from './config';
 import { errorMessage } from './errors';
 import type { Handlers } from './http/handlers';
 import { buildServer, type App } from './http/server';
-import { Metrics } from './metrics';
+import { Metrics } from './http/metrics';
 import { openDatabases, type Databases } from './mysql/database';
 import { durabilityWarnings } from './mysql/durability';
 import { failureOf } from './mysql/failures';
@@ -176,9 +176,10 @@ export async function startApp(
         await projector.waitFor(position, timeoutMs);
       },
       isBeyondHead: (position) => projector.isBeyondHead(position),
+      damaged: () => supervisor.verifySoon(),
       async buildingDetail() {
         const work = await readWork(redis.requests, config.REDIS_PREFIX);
-        return work === undefined ? 'A build is about to begin.' : `${describeWork(work)}.`;
+        return work === undefined ? supervisor.outlook() : `${describeWork(work)}.`;
       },
     },
     config.READ_WAIT_MS,

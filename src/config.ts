@@ -3,13 +3,19 @@ import { z } from 'zod';
 const milliseconds = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
+function isDatabaseUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, pathname } = new URL(text);
+  return (protocol === 'mysql:' || protocol === 'mariadb:') && pathname.length > 1;
+}
+
 /**
  * The environment variables and what they mean. This is the one home of every default; the README's table is kept equal
  * to it by a test.
  */
 export const SETTINGS = {
   DATABASE_URL: {
-    schema: z.string().regex(/^(mysql|mariadb):\/\//, 'must begin with mysql://'),
+    schema: z.string().refine(isDatabaseUrl, 'must be like mysql://user:password@host:3306/database'),
     about:
       'MySQL 8.0+ or MariaDB 10.6+, as `mysql://user:password@host:3306/database` (`?socketPath=` for a socket)',
   },

@@ -28,6 +28,7 @@ export const PROBLEMS = {
   'outcome-unknown': { status: 503, title: 'Whether the command was carried out is not known yet' },
   'read-model-unreachable': { status: 503, title: 'Redis cannot be reached' },
   'read-model-building': { status: 503, title: 'The read model is being built' },
+  'read-model-damaged': { status: 503, title: 'A part of the read model is not what it should be' },
   'read-model-behind': { status: 503, title: 'The read model has not reached this position yet' },
   'read-model-contended': { status: 503, title: 'The range changes faster than it can be read' },
 } as const satisfies Record<string, { status: number; title: string }>;

@@ -4,7 +4,7 @@ import { createLogger, startApp } from './app';
 import { importCommand, demoCommand } from './cli/import';
 import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
 import { ConfigError, loadConfig, type Config } from './config';
-import { errorMessage, Problem } from './errors';
+import { errorCode, errorMessage, Problem } from './errors';
 import { migrate, MigrationError } from './mysql/migrate';
 import { failureOf } from './mysql/failures';
 import { VERSION } from './version';
@@ -86,6 +86,8 @@ async function migrateCommand(config: Config): Promise<number> {
 function explain(error: unknown): unknown {
   if (error instanceof ConfigError || error instanceof MigrationError || error instanceof Problem)
     return error.message;
+  if (errorCode(error) === 'ER_ACCESS_DENIED_ERROR')
+    return `MySQL refused the user of DATABASE_URL: ${errorMessage(error)}`;
   if (failureOf(error) === 'unreachable') return `MySQL cannot be reached: ${errorMessage(error)}`;
   return error;
 }

@@ -17,6 +17,15 @@ test('all faults are reported at once, without the values, which may be secret',
   expect(message).not.toContain('secret');
 });
 
+test.each([
+  'mysql://root@localhost',
+  'mysql://root@localhost/',
+  'localhost/tally',
+  'postgres://root@localhost/tally',
+])('a DATABASE_URL has to name a server and a database: %s', (url) => {
+  expect(() => loadConfig({ ...GOOD, DATABASE_URL: url })).toThrow('must be like mysql://');
+});
+
 function messageOf(run: () => unknown): string {
   try {
     run();

@@ -144,6 +144,38 @@ test.each([
   expect(await counts()).toMatchObject({ users: 0, orders: 0, events: 0 });
 });
 
+test('an email or SKU that belongs to another id is an error before anything is written', async () => {
+  await place.sql.query(
+    "INSERT INTO users (id, name, email, created_at) VALUES (77, 'x', 'ADA@example.com', NOW())",
+  );
+  await expect(runImport()).rejects.toThrow(
+    '1 email(s) belong to another id already: ada@example.com (id 77)',
+  );
+  await place.sql.query('DELETE FROM users');
+  await place.sql.query(
+    "INSERT INTO products (id, name, sku, price, created_at) VALUES (88, 'x', 'C-1', 1, NOW())",
+  );
+  await expect(runImport()).rejects.toThrow('1 SKU(s) belong to another id already: C-1 (id 88)');
+  expect(await counts()).toMatchObject({ users: 0, orders: 0, events: 0 });
+});
+
+test('an order that another program deleted and an import brings back counts once', async () => {
+  const tally = await startTally(place, { VERIFY_INTERVAL_S: '0' });
+  try {
+    await until(async () => (await tally.get('/health/ready')).status === 200);
+    await runImport();
+    await caughtUp(place);
+    const model = await dump(place);
+    await place.sql.query('DELETE FROM order_items WHERE order_id = 100');
+    await place.sql.query('DELETE FROM orders WHERE id = 100');
+    expect(await runImport()).toMatchObject({ orders: 1, skipped: 5 });
+    await caughtUp(place);
+    expect(await dump(place)).toEqual(model);
+  } finally {
+    await tally.app.close();
+  }
+});
+
 test('every bad row is reported, also of a file that is not there', async () => {
   await rewrite('orders.csv', '100,5', '100,6');
   await rewrite('products.csv', '4.50', 'x');

@@ -1,4 +1,6 @@
 import { Redis } from 'ioredis';
+import { createLogger, openCore, redisReady } from '../src/app';
+import { runRebuild } from '../src/projections/resync';
 import type { RowDataPacket } from 'mysql2/promise';
 import {
   caughtUp,
@@ -129,6 +131,58 @@ test('a MySQL restored from a backup under a running service is noticed and the 
   await until(async () => (await tally.get('/health/ready')).status === 200);
   await caughtUp(place);
   expect((await dump(place)).totals).toEqual({ orders: '2', units: '2', revenue: '200' });
+});
+
+test('a rebuild by hand gets over a MySQL that was restored while no service was running', async () => {
+  const tally = await start();
+  const { user, products } = await seedCatalogue(tally, ['1.00']);
+  const items = [{ product_id: products[0], quantity: 1 }];
+  await tally.post('/orders', { user_id: user, items });
+  const backup = await backUp();
+  await tally.post('/orders', { user_id: user, items });
+  await caughtUp(place);
+  await Promise.all(running.splice(0).map(({ app }) => app.close()));
+  await restore(backup);
+  const core = openCore(place.config, createLogger({ LOG_LEVEL: 'silent' }));
+  try {
+    await redisReady(core.redis.projector, 5000);
+    await runRebuild(core.resyncDeps);
+  } finally {
+    await core.close();
+  }
+  await caughtUp(place);
+  expect((await dump(place)).totals).toEqual({ orders: '1', units: '1', revenue: '100' });
+});
+
+test('under constant load every instance follows to a new generation', async () => {
+  const tally = await start();
+  const { user, products } = await seedCatalogue(tally, ['1.00']);
+  const core = openCore(place.config, createLogger({ LOG_LEVEL: 'silent' }));
+  let writing = true;
+  const failures: unknown[] = [];
+  const clients = Promise.all(
+    [1, 2, 3, 4].map(async () => {
+      while (writing) {
+        const { body } = await tally.post('/orders', {
+          user_id: user,
+          items: [{ product_id: products[0], quantity: 1 }],
+        });
+        const read = await tally.get(`/orders/${body.order_id}`, {
+          'tally-min-position': String(body.position),
+        });
+        if (read.status !== 200 || body.projected !== true) failures.push([body, read.status]);
+      }
+    }),
+  );
+  try {
+    await redisReady(core.redis.projector, 5000);
+    for (let round = 0; round < 3; round++) await until(async () => runRebuild(core.resyncDeps));
+  } finally {
+    writing = false;
+    await clients;
+    await core.close();
+  }
+  expect(failures).toEqual([]);
 });
 
 const TABLES = ['users', 'products', 'orders', 'order_items', 'order_events', 'event_head'];

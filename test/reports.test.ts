@@ -226,6 +226,8 @@ describe('ranges', () => {
     ['sales?from=yesterday&to=today', 'from'],
     ['sales?from=2024-01-01&to=2024-02-01&interval=week', 'interval'],
     ['best-sellers?by=name', 'by'],
+    ['best-sellers?from=9997-12-15&to=9999-12-15', 'from'],
+    ['sales?from=9998-12-01&to=9999-12-31&interval=month', 'from'],
     ['highest-spenders?limit=0', 'limit'],
   ])('400: %s', async (path, field) => {
     const { status, body } = await tally.get(`/orders/reports/${path}`);

@@ -88,7 +88,21 @@ test('no report is read from a model that lost its applied', async () => {
   await until(async () => (await tally.get('/orders/reports/summary')).status === 200);
 });
 
-/** Ten ways to damage the model; each names the key that is to be found. */
+test('an applied, or a total, that has become another type heals', async () => {
+  const model = await dump(place);
+  const applied = await liveKeyOf(place, 'applied');
+  await place.redis.del(applied);
+  await place.redis.rpush(applied, 'x');
+  await until(async () => (await place.redis.get(await liveKeyOf(place, 'applied'))) !== null);
+  await until(async () => (await tally.get('/orders/reports/summary')).status === 200);
+  await place.redis.set(await liveKeyOf(place, 'totals'), 'x');
+  const damaged = await tally.get('/orders/reports/summary');
+  expect([damaged.status, damaged.body.type]).toEqual([503, 'urn:tally:problem:read-model-damaged']);
+  await until(async () => (await tally.get('/orders/reports/summary')).status === 200);
+  expect(await dump(place)).toEqual(model);
+});
+
+/** Ways to damage the model; each names the key that is to be found. */
 const DAMAGES: [string, (place: Place) => Promise<string>][] = [
   ['an order hash deleted', (p) => change(p, 'order:3', (key) => p.redis.del(key))],
   ['an order hash changed', (p) => change(p, 'order:4', (key) => p.redis.hset(key, 'total_amount', '1.00'))],

@@ -53,7 +53,7 @@ export async function sendNotFound(request: FastifyRequest, reply: FastifyReply)
 
 function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  const { validation, validationContext = 'request', message, statusCode } = error as FastifyError;
+  const { name, validation, validationContext = 'request', message, statusCode } = error as FastifyError;
   if (validation !== undefined) {
     const errors = validation.map((issue) => ({
       field: issue.instancePath.replace(/^\//, '').replaceAll('/', '.') || validationContext,
@@ -64,8 +64,10 @@ function toProblem(error: unknown): Problem {
   }
   const slug = BY_FASTIFY_CODE[errorCode(error) ?? ''];
   if (slug !== undefined) return new Problem(slug, message, { cause: error });
-  // The JSON parser reports what is wrong with the text, and some of Fastify's refusals have no entry above.
-  if (statusCode === 400) return new Problem('malformed-json', message, { cause: error });
+  if (name === 'SyntaxError') return new Problem('malformed-json', message, { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new Problem('invalid-request', message, { cause: error });
+  }
   return new Problem('internal-error', 'Something unexpected went wrong; the log has the details.', {
     cause: error,
   });

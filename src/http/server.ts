@@ -12,7 +12,7 @@ import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fa
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Config } from '../config';
-import type { Metrics } from '../metrics';
+import type { Metrics } from './metrics';
 import type { Handlers } from './handlers';
 import { sendNotFound, sendProblem } from './problems';
 import { catalogueRoutes } from './routes/catalogue';
@@ -61,6 +61,12 @@ export async function buildServer({ config, version, log, metrics, handlers }: S
     // Two libraries' types of the same thing: a JSON schema.
     fastJson(z.toJSONSchema(schema as z.ZodType, { target: 'draft-7' }) as Schema),
   );
+  // Clients that always send a content type may send it with a DELETE, which has no body.
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '' && request.method === 'DELETE') done(null, undefined);
+    else void parseJson(request, String(body), done);
+  });
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler(sendNotFound);
 

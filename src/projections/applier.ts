@@ -3,6 +3,7 @@ import { parseTip, tipOf, type LoggedEvent, type Tip } from '../events';
 import type { Database } from '../mysql/database';
 import { readAfter, readHead, type Head } from '../mysql/log';
 import type { Keys } from '../read-model/keys';
+import { isWrongType } from '../read-model/redis';
 import { apply, type ScriptedRedis } from '../read-model/scripts';
 import { nextBatch } from './batch';
 
@@ -101,7 +102,10 @@ export async function applyEvents(
 
 /** The tip that a generation has applied. @throws GenerationLost where it has none. */
 export async function readApplied(redis: ScriptedRedis, keys: Keys): Promise<Tip> {
-  const applied = await redis.get(keys.applied);
+  const applied = await redis.get(keys.applied).catch((error: unknown) => {
+    if (isWrongType(error)) throw new GenerationLost('foreign', keys, 'its applied is not a string');
+    throw error;
+  });
   if (applied === null) throw new GenerationLost('missing', keys, 'it has no applied');
   return tipFrom(applied, keys);
 }
@@ -110,19 +114,23 @@ export interface CaughtUp extends Progress {
   head: Head;
 }
 
+export interface CatchUpOptions {
+  shouldStop?: () => boolean;
+  /** Told before every page, and of the oldest event in it. */
+  onProgress?: (state: CaughtUp, oldest: LoggedEvent | undefined) => void | Promise<void>;
+  /** The fence that the caller holds, if so. */
+  fenceToken?: string | undefined;
+}
+
 /**
  * Reads on from what a generation has applied, and applies it, until there is nothing left to read or `shouldStop`.
- * `onProgress` is told after every page.
  * @throws GenerationLost
  */
 export async function catchUp(
   redis: ScriptedRedis,
   database: Database,
   keys: Keys,
-  options: {
-    shouldStop?: () => boolean;
-    onProgress?: (state: CaughtUp, oldest: LoggedEvent | undefined) => void;
-  } = {},
+  options: CatchUpOptions = {},
 ): Promise<CaughtUp> {
   let applied = await readApplied(redis, keys);
   let appliedEvents = 0;
@@ -145,9 +153,9 @@ export async function catchUp(
       continue;
     }
     const [oldest] = continuation.events;
-    options.onProgress?.({ applied, appliedEvents, head }, oldest);
+    await options.onProgress?.({ applied, appliedEvents, head }, oldest);
     if (oldest === undefined) return { applied, appliedEvents, head };
-    const progress = await applyEvents(redis, keys, applied, continuation.events);
+    const progress = await applyEvents(redis, keys, applied, continuation.events, options.fenceToken);
     applied = progress.applied;
     appliedEvents += progress.appliedEvents;
     if (options.shouldStop?.() === true) return { applied, appliedEvents, head };

@@ -14,7 +14,7 @@ export async function retire(redis: ScriptedRedis, keys: Keys): Promise<void> {
 
 /**
  * Takes away generations that are neither live, for whatever model version, nor kept by a living builder or a grace
- * period. Their `applied` and `building` go first, so that nobody reads or fills what is being deleted.
+ * period.
  * @returns the generations that were collected.
  */
 export async function collectGarbage(redis: ScriptedRedis, prefix: string): Promise<string[]> {
@@ -29,11 +29,16 @@ export async function collectGarbage(redis: ScriptedRedis, prefix: string): Prom
     if ((await redis.exists(keys.keeper)) === 1) continue;
     // Looked up last: a generation goes live before its keeper expires.
     if ((await liveGenerations(redis, prefix)).has(generation)) continue;
-    await redis.del(keys.applied, keys.building);
-    for await (const key of scan(redis, keys.pattern)) await redis.unlink(key);
+    await discard(redis, keys);
     collected.push(generation);
   }
   return collected;
+}
+
+/** Takes a generation away: first what makes it readable or fillable, then its keys. Works when memory is full. */
+export async function discard(redis: ScriptedRedis, keys: Keys): Promise<void> {
+  await redis.del(keys.applied, keys.building);
+  for await (const key of scan(redis, keys.pattern)) await redis.unlink(key);
 }
 
 async function liveGenerations(redis: ScriptedRedis, prefix: string): Promise<Set<string>> {

@@ -1,13 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { TallyEvent, Tip } from '../events';
+import { parseTip, type TallyEvent, type Tip } from '../events';
 import type { Database } from '../mysql/database';
+import { readAfter } from '../mysql/log';
 import { Keys } from '../read-model/keys';
 import type { LiveGeneration } from '../read-model/live';
 import { Coalescer, type Operation } from '../read-model/operations';
 import { fill, finish, flip, type Outcome, type ScriptedRedis } from '../read-model/scripts';
 import { catchUp } from './applier';
-import { KEEPER_TTL_MS, retire } from './generations';
+import { discard, KEEPER_TTL_MS, retire } from './generations';
 import { project } from './project';
 import { tipOfHead, withSnapshot } from './snapshot';
 import { verify, type Verification } from './verify';
@@ -16,6 +17,7 @@ import type { Work } from './work';
 /** Holds Redis for about 2.5 ms. */
 const MAX_OPERATIONS = 500;
 const FLIP_ATTEMPTS = 20;
+const FENCE_TTL_MS = 2000;
 const OOM_ATTEMPTS = 5;
 const OOM_PAUSE_MS = 1000;
 
@@ -52,11 +54,15 @@ export async function rebuild(
   try {
     const { tip, orders } = await fillFromSnapshot(database, builder, work);
     await work.progress({ phase: 'catching up' });
-    await catchUp(redis, database, keys);
+    await catchUp(redis, database, keys, { onProgress: () => work.progress({}) });
     await work.progress({ phase: 'verifying', done: 0 });
     const verification = await verify(redis, database, keys, { repair: true, work });
-    await goLive(redis, database, live, keys, builder);
+    await goLive(redis, database, live, keys, work);
     return { keys, tip, orders, verification };
+  } catch (error) {
+    // Best effort: what is left is collected when the builder's sign of life has expired.
+    await discardUnlessLive(redis, live, keys).catch(() => undefined);
+    throw error;
   } finally {
     clearInterval(alive);
   }
@@ -82,28 +88,50 @@ async function fillFromSnapshot(
   });
 }
 
+/**
+ * Flips the pointer. The new generation must not be behind the old one, to which others go on applying: where it does not
+ * catch up by being faster, a fence holds the old one still for the moment.
+ */
 async function goLive(
   redis: ScriptedRedis,
   database: Database,
   live: LiveGeneration,
   keys: Keys,
-  builder: Builder,
+  work: Work,
 ): Promise<void> {
   const old = await live.refresh();
-  for (let attempt = 1; attempt <= FLIP_ATTEMPTS; attempt++) {
-    await builder.keep();
-    await catchUp(redis, database, keys);
-    const { status, detail } = await flip(redis, keys, old);
-    if (status === 'applied' || status === 'already') {
-      await live.refresh();
-      if (old !== undefined) await retire(redis, old);
-      return;
+  const token = randomUUID();
+  try {
+    for (let attempt = 1; attempt <= FLIP_ATTEMPTS; attempt++) {
+      await catchUp(redis, database, keys, { onProgress: () => work.progress({}) });
+      const { status, detail } = await flip(redis, keys, old);
+      if (status === 'applied' || status === 'already') {
+        await live.refresh();
+        if (old !== undefined) await retire(redis, old);
+        return;
+      }
+      if (status !== 'behind' || old === undefined) {
+        throw new RebuildAbandoned(`generation ${keys.generation} cannot go live: ${status} ${detail}`);
+      }
+      if (await isForeign(database, detail)) await redis.del(old.applied);
+      else await redis.set(old.fence, token, 'PX', FENCE_TTL_MS, 'NX');
     }
-    // `behind`: others applied to the old one since our catch-up; the gap shrinks with every round.
-    if (status !== 'behind')
-      throw new RebuildAbandoned(`generation ${keys.generation} cannot go live: ${status} ${detail}`);
+  } finally {
+    if (old !== undefined) await redis.tallyReleaseIfMine(old.fence, token);
   }
   throw new RebuildAbandoned(`generation ${keys.generation} did not catch up with the live one`);
+}
+
+/** The answer to a flip may have been lost: then the generation is live, and must stay. */
+async function discardUnlessLive(redis: ScriptedRedis, live: LiveGeneration, keys: Keys): Promise<void> {
+  if ((await live.refresh())?.generation !== keys.generation) await discard(redis, keys);
+}
+
+/** Whether a tip is of another history than the log, which means nothing to a new generation. */
+async function isForeign(database: Database, applied: string): Promise<boolean> {
+  const tip = parseTip(applied);
+  if (tip === undefined) return true;
+  return (await database.session((session) => readAfter(session, tip, 1))).kind === 'foreign';
 }
 
 /** Writes a generation chunk by chunk, each chained to the one before. */

@@ -5,7 +5,7 @@ import type { Keys } from '../read-model/keys';
 import type { LiveGeneration } from '../read-model/live';
 import type { ScriptedRedis } from '../read-model/scripts';
 import { GenerationLost } from './applier';
-import { collectGarbage } from './generations';
+import { collectGarbage, discard } from './generations';
 import { rebuild, type Rebuilt } from './rebuild';
 import { saveVerification, type StoredVerification } from './verification-store';
 import { verify, type Finding, type Unadopted, type Verification } from './verify';
@@ -15,7 +15,6 @@ const MAX_REBUILDS_IN_A_ROW = 3;
 const REBUILD_BACKOFF_MS = 1000;
 /** After three rebuilds in a row have failed, they stop for this long. */
 const GIVE_UP_MS = 60_000;
-const ADOPT_PROGRESS_EVERY = 1000;
 
 export interface ResyncDeps {
   redis: ScriptedRedis;
@@ -53,8 +52,10 @@ export async function runRebuild(deps: ResyncDeps): Promise<Rebuilt & { adopted:
 async function replaceLost(deps: ResyncDeps, lost: Keys | undefined): Promise<void> {
   const { redis, live } = deps;
   const isStillLost = async () => (await live.refresh())?.generation === lost?.generation;
-  // What belongs to another history, or is half-applied, must not be read any longer, whoever rebuilds it.
-  if (lost !== undefined && (await isStillLost())) await redis.del(lost.applied);
+  // What belongs to another history, or is half-applied, must not be read any longer, whoever rebuilds it; and it must
+  // not take the memory that the new one needs.
+  if (lost !== undefined && (await isStillLost())) await discard(redis, lost);
+  await collectGarbage(redis, live.prefix);
   await withWork(deps, 'rebuild', async (work) => {
     if (await isStillLost()) await rebuildAndAdopt(deps, work);
   });
@@ -114,13 +115,17 @@ function logVerification(log: Logger, verification: Verification, adopted: numbe
 
 async function adoptAll(deps: ResyncDeps, subjects: Unadopted[], work: Work): Promise<number> {
   if (subjects.length === 0) return 0;
-  await work.progress({ phase: 'adopting what other programs changed' });
   let adopted = 0;
-  for (const [index, subject] of subjects.entries()) {
-    if (await deps.adopt(subject)) adopted += 1;
-    if (index % ADOPT_PROGRESS_EVERY === 0) await work.progress({});
+  for (const subject of subjects) {
+    await work.progress({ phase: 'adopting what other programs changed' });
+    try {
+      if (await deps.adopt(subject)) adopted += 1;
+    } catch (error) {
+      // One row that another program has locked must not keep the rest out; the next verification tries it again.
+      deps.log.error({ err: error, subject }, 'could not adopt what another program changed in MySQL');
+    }
   }
-  deps.log.warn({ adopted }, 'adopted what other programs changed in MySQL');
+  deps.log.warn({ found: subjects.length, adopted }, 'adopted what other programs changed in MySQL');
   return adopted;
 }
 
@@ -169,16 +174,24 @@ export class ResyncSupervisor {
   private failedRebuilds = 0;
   private rebuildNotBefore = 0;
   private lastDriftRebuildAt = 0;
-  private current: WorkState | undefined;
+  /** Why the last rebuild failed, until one succeeds. */
+  private failure: string | undefined;
 
   constructor(
     private readonly deps: Omit<ResyncDeps, 'observe' | 'signal'>,
     private readonly options: SupervisorOptions,
   ) {}
 
-  /** What this process is resyncing, if anything. */
-  get work(): WorkState | undefined {
-    return this.current;
+  /** For a client who finds no read model while nobody is building one: what comes next. */
+  outlook(): string {
+    const seconds = Math.ceil((this.rebuildNotBefore - Date.now()) / 1000);
+    if (this.failure === undefined || seconds <= 0) return 'A build is about to begin.';
+    return `The last build failed (${this.failure}); the next one begins in ${seconds} s.`;
+  }
+
+  /** Verifies at the next occasion: something is known to be wrong. */
+  verifySoon(): void {
+    this.verifyDueAt = Math.min(this.verifyDueAt, Date.now() + RETRY_VERIFY_MS);
   }
 
   start(): void {
@@ -209,7 +222,6 @@ export class ResyncSupervisor {
       })
       .finally(() => {
         this.running = undefined;
-        this.current = undefined;
         this.options.nudge();
       });
   }
@@ -223,8 +235,9 @@ export class ResyncSupervisor {
         `${loss.message}: building a new one; reports answer 503 until it is live`,
       );
     try {
-      await replaceLost(this.observed(), loss?.keys);
+      await replaceLost(this.stoppable(), loss?.keys);
       this.failedRebuilds = 0;
+      this.failure = undefined;
       this.verified(); // by the rebuild itself
     } catch (error) {
       if (error instanceof ResyncBusy) {
@@ -233,6 +246,7 @@ export class ResyncSupervisor {
       }
       if (this.stopping.signal.aborted) return;
       this.failedRebuilds += 1;
+      this.failure = errorMessage(error);
       const inARow = this.failedRebuilds % MAX_REBUILDS_IN_A_ROW;
       const pauseMs = inARow === 0 ? GIVE_UP_MS : REBUILD_BACKOFF_MS * 2 ** inARow;
       this.rebuildNotBefore = Date.now() + pauseMs;
@@ -246,7 +260,7 @@ export class ResyncSupervisor {
   private async verifyAndRepair(): Promise<void> {
     this.verifyDueAt = Date.now() + RETRY_VERIFY_MS;
     try {
-      const verification = await runVerify(this.observed(), { repair: true });
+      const verification = await runVerify(this.stoppable(), { repair: true });
       this.verified();
       const unrepaired = verification.drift - verification.repaired;
       if (unrepaired > 0) await this.rebuildDrifted(unrepaired);
@@ -275,10 +289,10 @@ export class ResyncSupervisor {
     }
     this.lastDriftRebuildAt = Date.now();
     log.warn({ unrepaired }, 'drift is left: building a new read model beside the live one');
-    await runRebuild(this.observed());
+    await runRebuild(this.stoppable());
   }
 
-  private observed(): ResyncDeps {
-    return { ...this.deps, signal: this.stopping.signal, observe: (state) => (this.current = state) };
+  private stoppable(): ResyncDeps {
+    return { ...this.deps, signal: this.stopping.signal };
   }
 }

@@ -54,7 +54,7 @@ export async function readModelStatus({ redis, live, projector }: StatusDeps) {
 }
 
 /** Whether each part works, with the reason. */
-export async function readiness({ redis, database, live }: StatusDeps) {
+export async function readiness({ redis, database, live, projector }: StatusDeps) {
   const [mysql, warnings] = await durabilityWarnings(database).then(
     (found) => [{ ok: true, detail: 'answers' }, found] as const,
     (error: unknown) => [failed(error), []] as const,
@@ -64,6 +64,8 @@ export async function readiness({ redis, database, live }: StatusDeps) {
     .refresh()
     .then(async (keys) => {
       if (keys === undefined) return { ok: false, detail: 'is being built' };
+      const { stalled } = projector.status();
+      if (stalled !== undefined) return { ok: false, detail: `nothing is being applied: ${stalled}` };
       return {
         ok: true,
         detail: `generation ${keys.generation} at ${formatTip(await readApplied(redis, keys))}`,

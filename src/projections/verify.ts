@@ -148,7 +148,7 @@ class Verifier {
   }
 
   /** Reads slices, and brings the expectation to the position at which they were read. */
-  private async look(slices: Slice[]): Promise<{ tip: Tip; contents: Content[] }> {
+  private async look(slices: Slice[], fenceToken?: string): Promise<{ tip: Tip; contents: Content[] }> {
     for (;;) {
       const { applied, contents } = await inspect(this.redis, this.keys, slices);
       const tip = applied === null ? undefined : parseTip(applied);
@@ -159,7 +159,7 @@ class Verifier {
         return { tip, contents };
       }
       // Not caught up with our snapshot yet, or fallen back behind it: bring it forward.
-      await catchUp(this.redis, this.database, this.keys);
+      await catchUp(this.redis, this.database, this.keys, { fenceToken });
     }
   }
 
@@ -221,7 +221,7 @@ class Verifier {
         continue;
       }
       try {
-        const { tip, contents } = await this.look([slice]);
+        const { tip, contents } = await this.look([slice], token);
         if (this.asExpected(slice, contents[0])) return true; // another repair was faster
         const content = this.expectation.content(slice);
         const { status } = await restore(this.redis, this.keys, tip, [{ key: slice.key, content }]);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { workKey } from '../read-model/keys';
+import { parseStored } from '../read-model/stored';
 import type { ScriptedRedis } from '../read-model/scripts';
 
 /** A worker that says nothing for this long is taken for dead, and another may begin. */
@@ -86,8 +87,7 @@ export class Work {
 /** What some instance is doing at the moment, if any. */
 export async function readWork(redis: ScriptedRedis, prefix: string): Promise<WorkState | undefined> {
   const text = await redis.get(workKey(prefix));
-  if (text === null) return undefined;
-  return workState.safeParse(JSON.parse(text)).data;
+  return text === null ? undefined : parseStored(workState, text);
 }
 
 /** For people: `rebuild: reading, 41 % of 830 orders, 2,100 orders/s, 3 s left`. */

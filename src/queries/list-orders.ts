@@ -22,22 +22,19 @@ export async function listOrders(
   options: ReadOptions,
 ): Promise<Positioned<OrderPage>> {
   const below = query.below ?? Number.MAX_SAFE_INTEGER;
-  const { position, value } = await reader.read(options, async (keys) => {
+  return reader.read(options, async (keys) => {
     const ofUser = query.userId === undefined ? undefined : keys.userOrders(query.userId);
-    const [applied, rows] = await reader.redis.tallyListOrders(
+    const [applied, rows, next] = await reader.redis.tallyListOrders(
       keys.applied,
       ofUser ?? keys.orderBlocks,
-      query.limit + 1, // one more tells whether there is a next page
+      query.limit,
       below,
       keys.order(''),
       ofUser === undefined ? keys.orderBlock('') : '',
       blockOf(below),
     );
-    return { applied, value: rows };
+    return { applied, value: { orders: rows.map(toOrder), next_cursor: next } };
   });
-  const orders = value.slice(0, query.limit).map(toOrder);
-  const next = value.length > query.limit ? orders.at(-1)?.order_id : undefined;
-  return { position, value: { orders, next_cursor: next === undefined ? null : String(next) } };
 }
 
 function toOrder(row: string[]): OrderView {

@@ -1,4 +1,5 @@
 import type { Keys } from './keys';
+import { isWrongType } from './redis';
 import type { ScriptedRedis } from './scripts';
 
 /** What a key holds. Of a sorted set only some members are looked at, and how many there are in all. */
@@ -52,11 +53,14 @@ export async function inspect(redis: ScriptedRedis, keys: Keys, slices: Slice[])
   const take = (): unknown => {
     const [error, reply] = replies[next++] ?? [new Error('a MULTI with too few answers'), null];
     if (error === null) return reply;
-    if (error.message.startsWith('WRONGTYPE')) return WRONG_TYPE;
+    if (isWrongType(error)) return WRONG_TYPE;
     throw error;
   };
-  const applied = take() as string | null;
-  return { applied, contents: slices.map((slice) => contentOf(slice, take)) };
+  const applied = take();
+  return {
+    applied: typeof applied === 'string' ? applied : null,
+    contents: slices.map((slice) => contentOf(slice, take)),
+  };
 }
 
 const WRONG_TYPE = Symbol('wrong type');

@@ -4,7 +4,7 @@ import { parseTip } from '../events';
 import type { ChainableCommander } from 'ioredis';
 import type { Keys } from './keys';
 import type { LiveGeneration } from './live';
-import { isUnreachable, redisProblem } from './redis';
+import { isUnreachable, isWrongType, redisProblem } from './redis';
 import type { ScriptedRedis } from './scripts';
 
 /** What was read, and the position at which it is true. */
@@ -25,6 +25,8 @@ export interface Freshness {
   waitFor(position: number, timeoutMs: number): Promise<void>;
   /** Whether the log is known to end before this position. */
   isBeyondHead(position: number): Promise<boolean>;
+  /** Told that a reading met a key of the wrong type. */
+  damaged(): void;
   /** What to tell a client while there is no model: a sentence on the progress. */
   buildingDetail(): Promise<string>;
 }
@@ -46,7 +48,7 @@ export class Reader {
   ) {}
 
   /**
-   * @throws Problem `read-model-building`, `read-model-unreachable`, `read-model-behind`, `unknown-position`, and
+   * @throws Problem `read-model-building`, `read-model-unreachable`, `read-model-damaged`, `read-model-behind`, `unknown-position`, and
    * whatever `read` throws.
    */
   async read<T>(
@@ -97,7 +99,10 @@ export class Reader {
       }
     } catch (error) {
       if (isUnreachable(error)) throw redisProblem(error);
-      throw error;
+      if (!isWrongType(error)) throw error;
+      this.freshness.damaged();
+      const detail = 'A key has another type than it should; a repair has been called for.';
+      throw new Problem('read-model-damaged', detail, { retryAfterSeconds: 2, cause: error });
     }
     throw new Problem('read-model-building', await this.freshness.buildingDetail(), { retryAfterSeconds: 2 });
   }

@@ -23,6 +23,11 @@ export function openRedis(config: Pick<Config, 'REDIS_URL' | 'REDIS_TIMEOUT_MS'>
 const NOT_NOW =
   /^(LOADING|MASTERDOWN|READONLY|BUSY|CLUSTERDOWN|NOREPLICAS|MISCONF|TRYAGAIN|NOAUTH|WRONGPASS)\b/;
 
+/** A key has another type than the command needs: the read model is damaged. */
+export function isWrongType(error: unknown): boolean {
+  return errorMessage(error).includes('WRONGTYPE');
+}
+
 /** Redis refused the command because its memory is full; nothing was changed. */
 export function isOutOfMemory(error: unknown): boolean {
   return /^OOM\b/.test(errorMessage(error));

@@ -52,7 +52,7 @@ export interface ScriptedRedis extends Redis {
     ...args: Argument[]
   ): Promise<[string | null, [string, string, string | null, string, string][]]>;
   tallyTopUsers(...args: Argument[]): Promise<[string | null, [string, string, number, string][]]>;
-  tallyListOrders(...args: Argument[]): Promise<[string | null, string[][]]>;
+  tallyListOrders(...args: Argument[]): Promise<[string | null, string[][], string | null]>;
 }
 
 /** Teaches a client the scripts; they are sent by their digest, and in full where Redis does not know them. */

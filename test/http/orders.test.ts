@@ -1,4 +1,12 @@
-import { newPlace, seedCatalogue, startTally, until, type Place, type Tally } from '../support/tally';
+import {
+  liveKeyOf,
+  newPlace,
+  seedCatalogue,
+  startTally,
+  until,
+  type Place,
+  type Tally,
+} from '../support/tally';
 
 let place: Place;
 let tally: Tally;
@@ -139,10 +147,32 @@ describe('DELETE /orders/:id', () => {
     expect((await tally.get(`/orders/${created.order_id}`)).status).toBe(404);
   });
 
-  test.each(['abc', '0', '-1', '1.5', '99999999999999999999'])('400: the id %s', async (id) => {
-    expect((await tally.delete(`/orders/${id}`)).status).toBe(400);
-    expect((await tally.get(`/orders/${id}`)).status).toBe(400);
+  test('one key sent twice at once is carried out once, and both are told so', async () => {
+    for (let n = 0; n < 5; n++) {
+      const { body: created } = await order([line(0)]);
+      const key = { 'idempotency-key': `twin-${n}` };
+      const twins = await Promise.all([1, 2, 3].map(() => tally.delete(`/orders/${created.order_id}`, key)));
+      expect(twins.map(({ status }) => status)).toEqual([200, 200, 200]);
+      const user = { name: 'Twin', email: `twin-${n}@example.com` };
+      const users = await Promise.all([1, 2, 3].map(() => tally.post('/users', user, key)));
+      expect(users.map(({ status }) => status)).toEqual([201, 201, 201]);
+      expect(new Set(users.map(({ body }) => body.user_id)).size).toBe(1);
+    }
   });
+
+  test('200: with a content type and no body', async () => {
+    const { body: created } = await order([line(0)]);
+    const answer = await tally.delete(`/orders/${created.order_id}`, { 'content-type': 'application/json' });
+    expect(answer.status).toBe(200);
+  });
+
+  test.each(['abc', '0', '-1', '1.5', '99999999999999999999', '9'.repeat(120)])(
+    '400: the id %s',
+    async (id) => {
+      expect((await tally.delete(`/orders/${id}`)).status).toBe(400);
+      expect((await tally.get(`/orders/${id}`)).status).toBe(400);
+    },
+  );
 });
 
 describe('GET /orders', () => {
@@ -179,6 +209,21 @@ describe('GET /orders', () => {
       expect((await tally.get(`/orders?${query}`)).status).toBe(400);
     },
   );
+});
+
+test('an order whose hash is missing does not end the list', async () => {
+  const mine = await seedCatalogue(tally, ['1.00']);
+  const ids: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    const items = [{ product_id: mine.products[0], quantity: 1 }];
+    ids.push((await tally.post('/orders', { user_id: mine.user, items })).body.order_id);
+  }
+  await place.redis.del(await liveKeyOf(place, `order:${ids[3]}`));
+  const { body } = await tally.get(`/orders?user_id=${mine.user}&limit=3`);
+  expect(body.orders.map((one: { order_id: number }) => one.order_id)).toEqual([ids[4], ids[2]]);
+  const next = await tally.get(`/orders?user_id=${mine.user}&limit=3&cursor=${body.next_cursor}`);
+  expect(next.body.orders.map((one: { order_id: number }) => one.order_id)).toEqual([ids[1], ids[0]]);
+  expect(next.body.next_cursor).toBeNull();
 });
 
 describe('positions', () => {

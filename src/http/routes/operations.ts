@@ -1,4 +1,4 @@
-import type { Metrics } from '../../metrics';
+import type { Metrics } from '../metrics';
 import type { Handlers } from '../handlers';
 import * as schemas from '../schemas';
 import type { App } from '../server';

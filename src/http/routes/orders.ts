@@ -9,6 +9,7 @@ const READ_PROBLEMS = schemas.problems(
   'unknown-position',
   'read-model-unreachable',
   'read-model-building',
+  'read-model-damaged',
   'read-model-behind',
 );
 

@@ -10,6 +10,7 @@ const PROBLEMS = schemas.problems(
   'sum-out-of-range',
   'read-model-unreachable',
   'read-model-building',
+  'read-model-damaged',
   'read-model-behind',
   'read-model-contended',
 );

@@ -25,7 +25,8 @@ local function position(tip)
   return tonumber(string.match(tip, '^(%d+):'))
 end
 
-local applied = redis.call('GET', KEYS[1])
+local applied = redis.pcall('GET', KEYS[1])
+if type(applied) == 'table' then return { 'foreign', 'not a string' } end
 if not applied then return { 'missing', '' } end
 local expected, next = ARGV[1], ARGV[2]
 

@@ -9,36 +9,38 @@
 -- ARGV[4]  prefix of the blocks, or '' where KEYS[2] holds the ids themselves
 -- ARGV[5]  the block of ARGV[2] (only with ARGV[4])
 --
--- Returns {applied, {{id, user_id, total_amount, items_count, items, created_at}, ...}}. An order whose hash is missing
--- (damage that a repair will mend) is left out. Work is bounded: every listed block holds at least one order.
+-- Returns {applied, {{id, user_id, total_amount, items_count, items, created_at}, ...}, next}; `next` is the lowest id of
+-- the page if there are orders below it. An order whose hash is missing (damage that a repair will mend) is left out. Work is bounded: every listed block holds at least one order.
 -- Atomic so that a page is true at one position.
 
 local applied = redis.call('GET', KEYS[1])
-if not applied then return { false, {} } end
+if not applied then return { false, {}, false } end
 local limit, below = tonumber(ARGV[1]), tonumber(ARGV[2])
+-- One more tells whether there is a next page.
+local wanted = limit + 1
 
 local ids
 if ARGV[4] == '' then
-  ids = redis.call('ZRANGE', KEYS[2], '(' .. ARGV[2], '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, limit)
+  ids = redis.call('ZRANGE', KEYS[2], '(' .. ARGV[2], '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, wanted)
 else
   ids = {}
-  local blocks = redis.call('ZRANGE', KEYS[2], ARGV[5], '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, limit + 1)
+  local blocks = redis.call('ZRANGE', KEYS[2], ARGV[5], '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, wanted + 1)
   for _, block in ipairs(blocks) do
-    if #ids >= limit then break end
+    if #ids >= wanted then break end
     local members = {}
     for _, id in ipairs(redis.call('SMEMBERS', ARGV[4] .. block)) do
       if tonumber(id) < below then members[#members + 1] = tonumber(id) end
     end
     table.sort(members, function(a, b) return a > b end)
     for _, id in ipairs(members) do
-      if #ids < limit then ids[#ids + 1] = string.format('%.0f', id) end
+      if #ids < wanted then ids[#ids + 1] = string.format('%.0f', id) end
     end
   end
 end
 
 local rows = {}
-for _, id in ipairs(ids) do
-  local row = redis.call('HMGET', ARGV[3] .. id, 'id', 'user_id', 'total_amount', 'items_count', 'items', 'created_at')
+for i = 1, math.min(#ids, limit) do
+  local row = redis.call('HMGET', ARGV[3] .. ids[i], 'id', 'user_id', 'total_amount', 'items_count', 'items', 'created_at')
   if row[1] then rows[#rows + 1] = row end
 end
-return { applied, rows }
+return { applied, rows, #ids > limit and ids[limit] }
