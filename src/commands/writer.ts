@@ -118,7 +118,7 @@ export class Writer {
     if (command.identity.requestHash === null || problem.slug === 'idempotency-key-reused') throw problem;
     const twin = await this.database
       .session((session) => findReceipt(session, command.identity))
-      .catch(() => undefined);
+      .catch(() => undefined); // cannot be told now: the refusal stands
     if (twin === undefined) throw problem;
     return twin;
   }

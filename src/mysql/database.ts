@@ -46,9 +46,14 @@ export class Session {
     return header;
   }
 
-  /** Several statements in one packet; one result for each. Only on the pool for commands. */
+  /**
+   * Several statements in one packet, which begin or end a transaction; one result for each. Only on the pool for
+   * commands. After an error in the middle the transaction may be open, so it is rolled back on release.
+   */
   async batch(sql: string, parameters: Parameter[] = []): Promise<unknown[]> {
+    this.open = true;
     const [results] = await this.send<RowDataPacket[][]>(sql, parameters);
+    this.open = false;
     return results;
   }
 
@@ -65,11 +70,6 @@ export class Session {
     this.open = true;
     await this.write('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
     await this.write('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
-  }
-
-  /** Told by whoever has sent the COMMIT within a packet of its own. */
-  committed(): void {
-    this.open = false;
   }
 
   async rollback(): Promise<void> {

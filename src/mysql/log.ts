@@ -73,7 +73,6 @@ export async function appendAndCommit(
     // Anything else, even an error that the server sent, may have come out of the COMMIT itself.
     throw new CommitOutcomeUnknown('the answer to a COMMIT was lost', { cause: error });
   }
-  session.committed();
   const [head] = results.at(-1) as { position: number | string; tip: string }[];
   if (head === undefined) throw new Error('the log has no head: run the migrations');
   const base = { position: Number(head.position), commandId: head.tip };
