@@ -42,7 +42,7 @@ export async function migrate(
   try {
     const [rows] = await connection.query<RowDataPacket[]>(
       // Named after the database: two services on one server do not wait for each other. Names have 64 characters.
-      `SELECT GET_LOCK(CONCAT('tally:', LEFT(SHA1(DATABASE()), 40)), ?) AS granted`,
+      `SELECT GET_LOCK(CONCAT('tally:', LEFT(SHA2(DATABASE(), 256), 40)), ?) AS granted`,
       [LOCK_WAIT_S],
     );
     if (Number(rows[0]?.granted) !== 1) {
