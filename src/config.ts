@@ -3,6 +3,11 @@ import { z } from 'zod';
 const milliseconds = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
+function sentinelAddress(text: string): { host: string; port: number } {
+  const [host = '', port = ''] = text.split(':');
+  return { host, port: Number(port) };
+}
+
 function isDatabaseUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, pathname } = new URL(text);
@@ -21,7 +26,20 @@ export const SETTINGS = {
   },
   REDIS_URL: {
     schema: z.string().min(1),
-    about: 'Redis 7.0+ or Valkey 7.2+, as `redis://host:6379` or the path of a socket',
+    about:
+      'Redis 7.0+ or Valkey 7.2+, as `redis://host:6379` or the path of a socket; with sentinels only its user, password and database count',
+  },
+  REDIS_SENTINELS: {
+    schema: z
+      .string()
+      .regex(/^[^,:\s]+:\d+(,[^,:\s]+:\d+)*$/, 'must be like host:26379,host:26379')
+      .transform((text) => text.split(',').map(sentinelAddress))
+      .optional(),
+    about: 'sentinels that know the primary, as `host:26379,host:26379`; needs `REDIS_SENTINEL_NAME`',
+  },
+  REDIS_SENTINEL_NAME: {
+    schema: z.string().min(1).optional(),
+    about: 'name of the primary at the sentinels',
   },
   REDIS_PREFIX: {
     schema: z
@@ -85,20 +103,33 @@ export const SETTINGS = {
   },
 } as const satisfies Record<string, { schema: z.ZodType; about: string }>;
 
-type Settings = { [K in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[K]['schema']> };
-
-export type Config = Readonly<Settings>;
-
-/** The configuration is not usable; the message lists every fault. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
-
 const shape = Object.fromEntries(
   Object.entries(SETTINGS).map(([name, { schema }]) => [name, schema]),
 ) as unknown as {
   [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K]['schema'];
 };
+
+const environment = z.object(shape).superRefine(sentinelsGoTogether);
+
+export type Config = Readonly<z.output<typeof environment>>;
+
+function sentinelsGoTogether(
+  config: { REDIS_SENTINELS?: unknown; REDIS_SENTINEL_NAME?: unknown },
+  context: z.RefinementCtx,
+): void {
+  for (const [name, other] of [
+    ['REDIS_SENTINELS', 'REDIS_SENTINEL_NAME'],
+    ['REDIS_SENTINEL_NAME', 'REDIS_SENTINELS'],
+  ] as const) {
+    if (config[name] !== undefined || config[other] === undefined) continue;
+    context.addIssue({ code: 'custom', path: [name], message: `it goes with ${other}` });
+  }
+}
+
+/** The configuration is not usable; the message lists every fault. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
 
 /**
  * Reads the configuration from environment variables; an empty variable counts as not set.
@@ -106,11 +137,13 @@ const shape = Object.fromEntries(
  */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const parsed = z.object(shape).safeParse(given);
+  const parsed = environment.safeParse(given);
   if (parsed.success) return Object.freeze(parsed.data);
   const faults = parsed.error.issues.map((issue) => {
     const name = String(issue.path[0]);
-    return given[name] === undefined ? `${name} is not set` : `${name}: ${issue.message}`;
+    return given[name] === undefined
+      ? `${name} is not set${issue.code === 'custom' ? `: ${issue.message}` : ''}`
+      : `${name}: ${issue.message}`;
   });
   throw new ConfigError(`the configuration is not usable:\n  ${faults.join('\n  ')}`);
 }

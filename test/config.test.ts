@@ -26,6 +26,19 @@ test.each([
   expect(() => loadConfig({ ...GOOD, DATABASE_URL: url })).toThrow('must be like mysql://');
 });
 
+test('sentinels need the name of their primary, and the other way round', () => {
+  const sentinels = { REDIS_SENTINELS: 'a.example:26379,10.0.0.2:26380' };
+  expect(loadConfig({ ...GOOD, ...sentinels, REDIS_SENTINEL_NAME: 'shop' }).REDIS_SENTINELS).toEqual([
+    { host: 'a.example', port: 26379 },
+    { host: '10.0.0.2', port: 26380 },
+  ]);
+  expect(() => loadConfig({ ...GOOD, ...sentinels })).toThrow(
+    'REDIS_SENTINEL_NAME is not set: it goes with REDIS_SENTINELS',
+  );
+  expect(() => loadConfig({ ...GOOD, REDIS_SENTINEL_NAME: 'shop' })).toThrow('REDIS_SENTINELS is not set');
+  expect(() => loadConfig({ ...GOOD, REDIS_SENTINELS: 'a.example' })).toThrow('must be like host:26379');
+});
+
 function messageOf(run: () => unknown): string {
   try {
     run();

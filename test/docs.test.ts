@@ -22,7 +22,8 @@ function table(text: string, header: string): string[] {
 test('the README has every setting, with its default and meaning', () => {
   const defaults: Record<string, unknown> = loadConfig({ DATABASE_URL: 'mysql://h/d', REDIS_URL: 'r' });
   const expected = Object.entries(SETTINGS).map(([name, { about }]) => {
-    const fallback = name.endsWith('_URL') ? 'required' : `\`${String(defaults[name])}\``;
+    const value = defaults[name] === undefined ? 'none' : `\`${String(defaults[name])}\``;
+    const fallback = name.endsWith('_URL') ? 'required' : value;
     return `| \`${name}\` | ${fallback} | ${about} |`;
   });
   expect(table(read('README.md'), '| variable | default | meaning |')).toEqual(expected);

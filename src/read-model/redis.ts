@@ -6,18 +6,31 @@ import { errorCode, errorMessage, Problem } from '../errors';
  * A client that fails fast instead of piling commands up: nothing is queued while Redis is away, nothing is sent twice
  * behind the caller's back, and every answer is waited for within a bound. Callers decide what to do again.
  */
-export function openRedis(config: Pick<Config, 'REDIS_URL' | 'REDIS_TIMEOUT_MS'>, name: string): Redis {
-  return new Redis(config.REDIS_URL, {
+export function openRedis(config: RedisConfig, name: string): Redis {
+  const { REDIS_SENTINELS: sentinels, REDIS_SENTINEL_NAME: primary } = config;
+  const options = {
     connectionName: `tally-${name}`,
     commandTimeout: config.REDIS_TIMEOUT_MS,
     connectTimeout: config.REDIS_TIMEOUT_MS,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 5), 1000),
+    retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 5), 1000),
     lazyConnect: true,
+  };
+  if (sentinels === undefined || primary === undefined) return new Redis(config.REDIS_URL, options);
+  return new Redis(config.REDIS_URL, {
+    ...options,
+    sentinels,
+    name: primary,
+    sentinelRetryStrategy: (attempt) => Math.min(50 * attempt, 1000),
+    // A failover ends the connections to the old primary; a write that reaches a demoted one all the same says so, and
+    // the connection is made anew.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
   });
 }
+
+type RedisConfig = Pick<Config, 'REDIS_URL' | 'REDIS_SENTINELS' | 'REDIS_SENTINEL_NAME' | 'REDIS_TIMEOUT_MS'>;
 
 /** Replies by which Redis says that it cannot serve now, though the command is right. */
 const NOT_NOW =
