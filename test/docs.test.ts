@@ -20,9 +20,11 @@ function table(text: string, header: string): string[] {
 }
 
 test('the README has every setting, with its default and meaning', () => {
-  const defaults: Record<string, unknown> = loadConfig({ DATABASE_URL: 'mysql://h/d', REDIS_URL: 'r' });
+  const defaults = new Map(Object.entries(loadConfig({ DATABASE_URL: 'mysql://h/d', REDIS_URL: 'r' })));
   const expected = Object.entries(SETTINGS).map(([name, { about }]) => {
-    const value = defaults[name] === undefined ? 'none' : `\`${String(defaults[name])}\``;
+    const value = defaults.has(name)
+      ? `\`${JSON.stringify(defaults.get(name)).replaceAll('"', '')}\``
+      : 'none';
     const fallback = name.endsWith('_URL') ? 'required' : value;
     return `| \`${name}\` | ${fallback} | ${about} |`;
   });

@@ -36,7 +36,7 @@ export async function startRedisNode(
   await writeFile(config, [`port ${port}`, 'bind 127.0.0.1', `dir ${directory}`, ...lines(port)].join('\n'));
   const [command, ...args] = endingWithParent([server, config, ...(sentinel ? ['--sentinel'] : [])]);
   const child: ChildProcess = spawn(command, args, { stdio: 'ignore' });
-  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 50 });
+  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 50, disconnectTimeout: 100 });
   client.on('error', () => undefined); // expected: it is killed
   await until(() => client.ping());
   return {
