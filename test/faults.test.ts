@@ -1,3 +1,4 @@
+import type { RowDataPacket } from 'mysql2/promise';
 import {
   newPlace,
   seedCatalogue,
@@ -161,3 +162,93 @@ test('outcome-unknown where MySQL stays away after a COMMIT, and the key tells t
   });
   expect(again.headers.get('idempotent-replayed')).toBe('true');
 });
+
+test('a MySQL that is frozen is answered with 503 within a bound, reports go on, and commands recover by themselves', async () => {
+  mysql.freeze();
+  try {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => order()));
+    for (const { status, body } of answers) {
+      expect(status).toBe(503);
+      expect(['urn:tally:problem:mysql-unreachable', 'urn:tally:problem:outcome-unknown']).toContain(
+        body.type,
+      );
+    }
+    expect((await tally.get('/orders/reports/summary')).status).toBe(200);
+    expect((await tally.get('/products')).status).toBe(503);
+  } finally {
+    mysql.thaw();
+  }
+  await until(async () => (await order()).status === 201);
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
+test('a Redis that is frozen delays no command for longer than it may, and reports are refused within a bound', async () => {
+  redis.freeze();
+  try {
+    const created = await Promise.all(Array.from({ length: 5 }, () => order()));
+    for (const { status, body } of created) expect([status, body.projected]).toEqual([201, false]);
+    const report = await tally.get('/orders/reports/summary');
+    expect([report.status, report.body.type]).toEqual([503, 'urn:tally:problem:read-model-unreachable']);
+  } finally {
+    redis.thaw();
+  }
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
+test('more commands than may wait are shed with 503, and the others are carried out', async () => {
+  const busy = await startTally(place, {
+    MYSQL_POOL_SIZE: '1',
+    MYSQL_QUEUE_LIMIT: '5',
+    PROJECTION_WAIT_MS: '0',
+  });
+  try {
+    const items = [{ product_id: products[0], quantity: 1 }];
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => busy.post('/orders', { user_id: user, items })),
+    );
+    const shed = answers.filter(({ status }) => status === 503);
+    expect(shed.length).toBeGreaterThan(0);
+    for (const { body, headers } of shed) {
+      expect(body.type).toBe('urn:tally:problem:overloaded');
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    expect(answers.length - shed.length).toBe(answers.filter(({ status }) => status === 201).length);
+  } finally {
+    await busy.app.close();
+  }
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
+test('a lock that somebody holds for too long ends in 503, and nothing was changed', async () => {
+  const holder = await place.sql.getConnection();
+  await holder.query('START TRANSACTION');
+  await holder.query('SELECT position FROM event_head WHERE id = 1 FOR UPDATE');
+  try {
+    const refused = await order();
+    expect(refused.status).toBe(503);
+    expect(['urn:tally:problem:overloaded', 'urn:tally:problem:outcome-unknown']).toContain(
+      refused.body.type,
+    );
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+  }
+  await until(async () => (await order()).status === 201);
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
+/** What the summary says is what MySQL says. */
+async function expectReportsToBeRight(): Promise<void> {
+  const [rows] = await place.sql.query<RowDataPacket[]>(
+    'SELECT COUNT(*) AS orders, SUM(total_amount) AS revenue FROM orders',
+  );
+  const { body } = await until(async () => {
+    const answer = await tally.get('/orders/reports/summary');
+    return answer.status === 200 ? answer : undefined;
+  });
+  expect(body).toMatchObject({ orders: rows[0]?.orders, revenue: rows[0]?.revenue });
+}

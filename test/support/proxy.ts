@@ -10,6 +10,9 @@ export interface Proxy {
   /** Ends all connections and refuses new ones. */
   cut(): Promise<void>;
   restore(): Promise<void>;
+  /** Connections stay open and new ones are taken, but nothing gets through: a server that is stopped or cut off. */
+  freeze(): void;
+  thaw(): void;
   /** From now on, `drop` decides for each answer of the server whether it is lost together with its connection. */
   onAnswer(drop: ((request: Buffer) => boolean) | undefined): void;
   close(): Promise<void>;
@@ -21,6 +24,7 @@ async function startProxy(target: { path: string } | { host: string; port: numbe
   const socketPath = join(directory, 's');
   const sockets = new Set<Socket>();
   let drop: ((request: Buffer) => boolean) | undefined;
+  let frozen = false;
 
   const listen = async () => {
     const server = createServer((client) => {
@@ -28,6 +32,7 @@ async function startProxy(target: { path: string } | { host: string; port: numbe
       let request = Buffer.alloc(0);
       for (const socket of [client, upstream]) {
         sockets.add(socket);
+        if (frozen) socket.pause();
         socket.on('close', () => sockets.delete(socket));
         socket.on('error', () => undefined);
       }
@@ -63,6 +68,14 @@ async function startProxy(target: { path: string } | { host: string; port: numbe
     cut,
     async restore() {
       server ??= await listen();
+    },
+    freeze() {
+      frozen = true;
+      for (const socket of sockets) socket.pause();
+    },
+    thaw() {
+      frozen = false;
+      for (const socket of sockets) socket.resume();
     },
     onAnswer: (decide) => (drop = decide),
     async close() {
