@@ -45,6 +45,9 @@ afterAll(async () => {
 const order = (headers = {}) =>
   tally.post('/orders', { user_id: user, items: [{ product_id: products[0], quantity: 1 }] }, headers);
 
+/** The packet that ends a write transaction; READ COMMITTED is said elsewhere. */
+const isCommit = (request: Buffer) => request.includes('COMMIT;');
+
 const READS = [
   '/orders',
   `/orders?user_id=1`,
@@ -124,7 +127,7 @@ test('503: a position that the read model does not reach in time', async () => {
 test('a COMMIT whose answer is lost is found in the log, and not done twice', async () => {
   const before = (await tally.get('/orders/reports/summary')).body.orders;
   let lost = 0;
-  mysql.onAnswer((request) => request.includes('COMMIT') && lost++ === 0);
+  mysql.onAnswer((request) => isCommit(request) && lost++ === 0);
   const created = await order();
   mysql.onAnswer(undefined);
   expect(lost).toBeGreaterThan(0);
@@ -145,10 +148,37 @@ test('an apply script whose answer is lost is not applied twice', async () => {
   await until(async () => (await tally.get('/orders/reports/summary')).body.units === before + 1);
 });
 
+test('a COMMIT that reaches MySQL only after its client gave up is not done twice, and not denied', async () => {
+  const before = (await tally.get('/orders/reports/summary')).body.orders;
+  mysql.holdRequest(isCommit);
+  const created = await order();
+  expect(created.status).toBe(201);
+  expect(mysql.isHolding()).toBe(true);
+  mysql.deliverHeld(); // too late: the id of the command is in the log
+  await caughtUp(place);
+  expect((await tally.get('/orders/reports/summary')).body.orders).toBe(before + 1);
+
+  mysql.holdRequest(isCommit);
+  const deleting = tally.delete(`/orders/${created.body.order_id}`);
+  await until(() => mysql.isHolding());
+  // The retry waits for the rows that the first attempt has locked; then that one commits after all.
+  await until(async () => {
+    const [rows] = await place.sql.query<RowDataPacket[]>('SHOW FULL PROCESSLIST');
+    return rows.some(
+      ({ Info: sql }) => String(sql).includes('FOR UPDATE') && String(sql).includes('FROM orders'),
+    );
+  });
+  mysql.deliverHeld();
+  const deleted = await deleting;
+  expect([deleted.status, deleted.headers.get('idempotent-replayed')]).toEqual([200, null]);
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
 test('outcome-unknown where MySQL stays away after a COMMIT, and the key tells the outcome later', async () => {
   const key = { 'idempotency-key': 'lost-1' };
   mysql.onAnswer((request) => {
-    if (!request.includes('COMMIT')) return false;
+    if (!isCommit(request)) return false;
     void mysql.cut();
     return true;
   });

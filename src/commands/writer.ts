@@ -64,22 +64,26 @@ export class Writer {
 
   /** @throws Problem where the command is refused or could not be carried out. */
   async execute(command: Command): Promise<Receipt> {
+    /** A COMMIT of ours that was not answered and is not in the log, but whose packet may still be on its way. */
+    let orphan: CommitOutcomeUnknown | undefined;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.attempt(command);
+        return await this.attempt(command, mayBeLogged(command, orphan));
       } catch (error) {
-        if (error instanceof Problem) return await this.twinOf(command, error);
+        if (error instanceof Problem) return await this.twinOf(command, error, mayBeLogged(command, orphan));
         let failed = error;
         if (error instanceof CommitOutcomeUnknown) {
           const receipt = await this.resolve(command, error);
           if (receipt !== undefined) return receipt;
-          failed = error.cause; // it was not carried out, for this reason
+          // An error that the server itself sent leaves nothing under way.
+          if (failureOf(error.cause) === 'unreachable') orphan = error;
+          failed = error.cause; // it is not carried out so far, for this reason
         }
         if (attempt < MAX_ATTEMPTS && mayRetry(failed, attempt)) {
           await delay(Math.random() * 5 * 2 ** attempt);
           continue;
         }
-        throw finalProblem(failed);
+        throw orphan === undefined ? finalProblem(failed) : outcomeUnknown(orphan);
       }
     }
   }
@@ -94,38 +98,39 @@ export class Writer {
     }
   }
 
-  private async attempt(command: Command): Promise<Receipt> {
+  private async attempt(command: Command, mayBeLogged: boolean): Promise<Receipt> {
     const { identity } = command;
     const outcome = await this.database.session(async (session) => {
       await session.begin();
-      if (identity.requestHash !== null) {
+      if (mayBeLogged) {
         const earlier = await findReceipt(session, identity);
         if (earlier !== undefined) return earlier;
       }
       const events = await command.write(session);
       return appendAndCommit(session, events.map(identified(identity)), command.now);
     });
-    if ('replayed' in outcome) return outcome;
+    if ('replayed' in outcome) return replayOf(outcome, command);
     this.listener.committed(outcome);
     return { logged: ownEvent(outcome), replayed: false };
   }
 
   /**
-   * A keyed command that is refused may have lost a race against its own retry, which waited for the same rows: then the
-   * retry's answer is the answer. @throws the problem where there is none.
+   * A command that is refused may have lost a race against itself: its twin waited for the same rows and was faster. Then
+   * the twin's answer is the answer. @throws the problem where there is none.
    */
-  private async twinOf(command: Command, problem: Problem): Promise<Receipt> {
-    if (command.identity.requestHash === null || problem.slug === 'idempotency-key-reused') throw problem;
+  private async twinOf(command: Command, problem: Problem, mayBeLogged: boolean): Promise<Receipt> {
+    if (!mayBeLogged || problem.slug === 'idempotency-key-reused') throw problem;
     const twin = await this.database
       .session((session) => findReceipt(session, command.identity))
       .catch(() => undefined); // cannot be told now: the refusal stands
     if (twin === undefined) throw problem;
-    return twin;
+    return replayOf(twin, command);
   }
 
   /**
    * What became of a command whose COMMIT was not answered. A plain look-up proves nothing while the orphan may still be
-   * committing; under the head lock, what is not in the log is impossible and the command may be tried again.
+   * committing; under the head lock, what is not in the log is not being committed. Its packet may still be on its way to
+   * the server: then the unique command id lets only one of the two attempts commit.
    * @returns undefined where it was not carried out.
    */
   private async resolve(command: Command, cause: CommitOutcomeUnknown): Promise<Receipt | undefined> {
@@ -142,14 +147,28 @@ export class Writer {
         const failure = failureOf(error);
         if (failure === undefined) throw error;
         if (Date.now() >= deadline) {
-          const detail =
-            'MySQL went away during the COMMIT: retry with the same Idempotency-Key to learn the outcome.';
-          throw new Problem('outcome-unknown', detail, { retryAfterSeconds: 2, cause });
+          throw outcomeUnknown(cause);
         }
         await delay(RESOLVE_PAUSE_MS);
       }
     }
   }
+}
+
+/** Whether the log may hold the command already: by another request with its key, or by an earlier attempt of our own. */
+function mayBeLogged({ identity }: Command, orphan: CommitOutcomeUnknown | undefined): boolean {
+  return identity.requestHash !== null || orphan !== undefined;
+}
+
+function outcomeUnknown(cause: CommitOutcomeUnknown): Problem {
+  const detail =
+    'MySQL went away during the COMMIT: retry with the same Idempotency-Key to learn the outcome.';
+  return new Problem('outcome-unknown', detail, { retryAfterSeconds: 2, cause });
+}
+
+/** Without a key nobody can have asked before: then the earlier attempt was this request's own. */
+function replayOf(receipt: Receipt, { identity }: Command): Receipt {
+  return identity.requestHash === null ? { ...receipt, replayed: false } : receipt;
 }
 
 async function findReceipt(session: Session, identity: CommandIdentity): Promise<Receipt | undefined> {

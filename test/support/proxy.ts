@@ -13,6 +13,12 @@ export interface Proxy {
   /** Connections stay open and new ones are taken, but nothing gets through: a server that is stopped or cut off. */
   freeze(): void;
   thaw(): void;
+  /** Keeps back the first request for which `hold` is true, until `deliverHeld`; its client may give up meanwhile. */
+  holdRequest(hold: (request: Buffer) => boolean): void;
+  /** Whether a request is being kept back. */
+  isHolding(): boolean;
+  /** Delivers it after all, as a slow network does. */
+  deliverHeld(): void;
   /** From now on, `drop` decides for each answer of the server whether it is lost together with its connection. */
   onAnswer(drop: ((request: Buffer) => boolean) | undefined): void;
   close(): Promise<void>;
@@ -25,6 +31,8 @@ async function startProxy(target: { path: string } | { host: string; port: numbe
   const sockets = new Set<Socket>();
   let drop: ((request: Buffer) => boolean) | undefined;
   let frozen = false;
+  let hold: ((request: Buffer) => boolean) | undefined;
+  let held: (() => void) | undefined;
 
   const listen = async () => {
     const server = createServer((client) => {
@@ -38,7 +46,12 @@ async function startProxy(target: { path: string } | { host: string; port: numbe
       }
       client.on('data', (chunk) => {
         request = chunk;
-        upstream.write(chunk);
+        if (hold?.(chunk) !== true) {
+          upstream.write(chunk);
+          return;
+        }
+        hold = undefined;
+        held = () => upstream.end(chunk);
       });
       upstream.on('data', (chunk) => {
         if (drop?.(request) === true) {
@@ -48,7 +61,9 @@ async function startProxy(target: { path: string } | { host: string; port: numbe
         }
         client.write(chunk);
       });
-      client.on('close', () => upstream.destroy());
+      client.on('close', () => {
+        if (held === undefined) upstream.destroy();
+      });
       upstream.on('close', () => client.destroy());
     });
     server.listen(socketPath);
@@ -76,6 +91,12 @@ async function startProxy(target: { path: string } | { host: string; port: numbe
     thaw() {
       frozen = false;
       for (const socket of sockets) socket.resume();
+    },
+    holdRequest: (decide) => (hold = decide),
+    isHolding: () => held !== undefined,
+    deliverHeld() {
+      held?.();
+      held = undefined;
     },
     onAnswer: (decide) => (drop = decide),
     async close() {
