@@ -11,6 +11,7 @@ import {
   withScripts,
   type ScriptedRedis,
 } from '../src/read-model/scripts';
+import { privateRedis } from './support/private-redis';
 import { keysOf } from './support/tally';
 
 const tip = (position: number, letter: string): Tip => ({ position, commandId: letter.repeat(32) });
@@ -124,6 +125,23 @@ describe('the apply script', () => {
     expect(outcome.status).toBe('broken');
     expect(outcome.detail).toContain('WRONGTYPE');
     expect(await redis.exists(keys.applied)).toBe(0);
+  });
+
+  test('oom: a full memory is said before anything is changed, and is no reason to give the model up', async () => {
+    const own = await privateRedis();
+    try {
+      const full = withScripts(own.client);
+      await full.set(keys.applied, text(tip(1, 'a')));
+      await full.config('SET', 'maxmemory', '1');
+      const batch = { expected: tip(1, 'a'), next: tip(2, 'b'), operations: sale() };
+      expect((await apply(full, keys, batch)).status).toBe('oom');
+      expect(await full.get(keys.applied)).toBe(text(tip(1, 'a')));
+      expect(await full.exists(keys.productSold(1))).toBe(0);
+      await full.config('SET', 'maxmemory', '0');
+      expect((await apply(full, keys, batch)).status).toBe('applied');
+    } finally {
+      await own.stop();
+    }
   });
 
   test('a member or counter exists exactly when it is not zero', async () => {
