@@ -129,7 +129,7 @@ export async function readHead(session: Session): Promise<Head> {
 }
 
 /** What stands in the log after a tip. `foreign`: the log does not hold that tip, it is another history. */
-export type Continuation = { kind: 'events'; events: LoggedEvent[] } | { kind: 'foreign'; head: Head };
+export type Continuation = { kind: 'events'; events: LoggedEvent[] } | { kind: 'foreign' };
 
 /**
  * Reads on from a tip, at most `limit` events. The event at the tip itself is read too and must be the one that the tip
@@ -141,12 +141,12 @@ export async function readAfter(session: Session, tip: Tip, limit: number): Prom
     [tip.position, limit + 1],
   );
   if (tip.position === 0) {
-    const head = await readHead(session);
-    if (head.logId !== tip.commandId) return { kind: 'foreign', head };
+    const { logId } = await readHead(session);
+    if (logId !== tip.commandId) return { kind: 'foreign' };
   } else {
     const [first] = rows;
     if (first === undefined || first.position !== tip.position || first.command_id !== tip.commandId) {
-      return { kind: 'foreign', head: await readHead(session) };
+      return { kind: 'foreign' };
     }
     rows.shift();
   }
@@ -174,9 +174,9 @@ export async function findCommand(session: Session, commandId: Buffer): Promise<
 }
 
 /**
- * As `findCommand`, under the head lock: no other transaction commits events meanwhile, and every append that was under
- * way has ended. What is not in the log then can no longer get there by an attempt whose connection was lost. One packet,
- * so that the lock does not wait for this process.
+ * As `findCommand`, under the head lock: every append that had reached the server has ended. A packet that is still on its
+ * way to it can commit later; the unique command id then lets only one attempt do so. One packet, so that the lock does
+ * not wait for this process.
  */
 export async function findCommandUnderHeadLock(
   session: Session,

@@ -29,8 +29,6 @@ export class RebuildAbandoned extends Error {
 export interface Rebuilt {
   keys: Keys;
   orders: number;
-  /** Where the snapshot stood. */
-  tip: Tip;
   verification: Verification;
 }
 
@@ -52,13 +50,13 @@ export async function rebuild(
   // A sign of life that does not come through is noticed by the next chunk, or by the flip.
   const alive = setInterval(() => void builder.keep().catch(() => undefined), KEEPER_TTL_MS / 4);
   try {
-    const { tip, orders } = await fillFromSnapshot(database, builder, work);
+    const orders = await fillFromSnapshot(database, builder, work);
     await work.progress({ phase: 'catching up' });
     await catchUp(redis, database, keys, { onProgress: () => work.progress({}) });
     await work.progress({ phase: 'verifying', done: 0 });
     const verification = await verify(redis, database, keys, { repair: true, work });
     await goLive(redis, database, live, keys, work);
-    return { keys, tip, orders, verification };
+    return { keys, orders, verification };
   } catch (error) {
     // Best effort: what is left is collected when the builder's sign of life has expired.
     await discardUnlessLive(redis, live, keys).catch(() => undefined);
@@ -68,11 +66,8 @@ export async function rebuild(
   }
 }
 
-async function fillFromSnapshot(
-  database: Database,
-  builder: Builder,
-  work: Work,
-): Promise<{ tip: Tip; orders: number }> {
+/** @returns how many orders there were. */
+async function fillFromSnapshot(database: Database, builder: Builder, work: Work): Promise<number> {
   return withSnapshot(database, async (snapshot) => {
     await work.progress({ phase: 'loading', total: snapshot.head.ordersLive });
     for await (const events of snapshot.catalogue()) await builder.add(events);
@@ -82,9 +77,8 @@ async function fillFromSnapshot(
       done += page.length;
       await work.progress({ done });
     }
-    const tip = tipOfHead(snapshot.head);
-    await builder.end(tip);
-    return { tip, orders: done };
+    await builder.end(tipOfHead(snapshot.head));
+    return done;
   });
 }
 

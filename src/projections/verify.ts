@@ -9,7 +9,7 @@ import { restore, type ScriptedRedis } from '../read-model/scripts';
 import { catchUp, GenerationLost } from './applier';
 import { Expectation } from './expectation';
 import { scan } from './generations';
-import { withSnapshot } from './snapshot';
+import { withSnapshot, type Snapshot } from './snapshot';
 import type { Work } from './work';
 
 /** Keys read in one MULTI; about a millisecond of Redis. */
@@ -88,7 +88,7 @@ class Verifier {
     private readonly options: { repair: boolean; work: Work; onFinding?: (finding: Finding) => void },
   ) {}
 
-  async run(snapshot: Parameters<Parameters<typeof withSnapshot>[1]>[0]): Promise<Verification> {
+  async run(snapshot: Snapshot): Promise<Verification> {
     const { work } = this.options;
     await work.progress({ phase: 'reading orders', total: snapshot.head.ordersLive });
     for await (const events of snapshot.catalogue()) this.expectation.add(events);
@@ -159,7 +159,8 @@ class Verifier {
         return { tip, contents };
       }
       // Not caught up with our snapshot yet, or fallen back behind it: bring it forward.
-      await catchUp(this.redis, this.database, this.keys, { fenceToken });
+      const onProgress = () => this.options.work.progress({});
+      await catchUp(this.redis, this.database, this.keys, { fenceToken, onProgress });
     }
   }
 
