@@ -22,13 +22,20 @@ export interface ChildOptions {
   onDeath: (message: string) => void;
 }
 
+/** A server that answers. */
+export interface Child {
+  /** Of the server itself: wrappers on the way are replaced by it. */
+  pid: number;
+  /** Stops it, and waits for its end. */
+  stop(): Promise<void>;
+}
+
 /**
  * Starts a server as a child process and waits until it answers. It runs in a session of its own: Ctrl-C at the terminal
  * reaches the launcher alone, which stops the application first and its servers after.
- * @returns a function that stops the server and waits for its end.
  * @throws LaunchError with the end of the server's log.
  */
-export async function startChild(options: ChildOptions): Promise<() => Promise<void>> {
+export async function startChild(options: ChildOptions): Promise<Child> {
   const { name, logFile, probe, onDeath } = options;
   const [program, ...args] = endingWithParent(options.command);
   const log = openSync(logFile, 'w'); // one run's log at a time, so that it cannot grow for ever
@@ -83,5 +90,6 @@ export async function startChild(options: ChildOptions): Promise<() => Promise<v
     if (!stopping) onDeath(`${name} ${ending}; its log is ${logFile}`);
   }
   void watch();
-  return stop;
+  if (child.pid === undefined) throw await failure('has no process'); // it answered, so it has one
+  return { pid: child.pid, stop };
 }

@@ -35,26 +35,37 @@ export const mysql: ServerKind = {
   },
 };
 
+/** The first on the path wins, MariaDB where a folder holds both. */
 function findFlavour(searchPath: string[]): Flavour | undefined {
-  const mariadbd = findProgram(searchPath, 'mariadbd');
-  const installDb = findProgram(searchPath, 'mariadb-install-db');
-  if (mariadbd && installDb) {
-    return {
-      server: mariadbd,
-      // Without AS_ROOT, which a script need not be told, and at which this one fails on a path with a space.
-      initialise: (dataDir) => [
-        installDb,
-        '--no-defaults',
-        '--auth-root-authentication-method=normal',
-        '--skip-test-db',
-        '--force', // else it refuses a machine that cannot resolve its own name
-        `--datadir=${dataDir}`,
-      ],
-      flags: [],
-      redoLogSize: '--innodb-log-file-size',
-    };
+  for (const folder of searchPath) {
+    const flavour = findMariadb([folder], searchPath) ?? findMysql([folder]);
+    if (flavour !== undefined) return flavour;
   }
-  const mysqld = findProgram(searchPath, 'mysqld');
+  return undefined;
+}
+
+function findMariadb(folder: string[], searchPath: string[]): Flavour | undefined {
+  const mariadbd = findProgram(folder, 'mariadbd');
+  const installDb = findProgram(searchPath, 'mariadb-install-db');
+  if (!mariadbd || !installDb) return undefined;
+  return {
+    server: mariadbd,
+    // Without AS_ROOT, which a script need not be told, and at which this one fails on a path with a space.
+    initialise: (dataDir) => [
+      installDb,
+      '--no-defaults',
+      '--auth-root-authentication-method=normal',
+      '--skip-test-db',
+      '--force', // else it refuses a machine that cannot resolve its own name
+      `--datadir=${dataDir}`,
+    ],
+    flags: [],
+    redoLogSize: '--innodb-log-file-size',
+  };
+}
+
+function findMysql(folder: string[]): Flavour | undefined {
+  const mysqld = findProgram(folder, 'mysqld');
   // MariaDB installs its server under this name too, and its server alone cannot initialise a directory.
   if (!mysqld || path.basename(realpathSync(mysqld)) === 'mariadbd') return undefined;
   return {
@@ -71,7 +82,7 @@ function findFlavour(searchPath: string[]): Flavour | undefined {
   };
 }
 
-async function start(flavour: Flavour, place: Place): Promise<RunningServer> {
+async function start(flavour: Flavour, place: Place): Promise<RunningServer & { pid: number }> {
   const { runDir, dataDir, logFile, ephemeral, onDeath } = place;
   const redoLog = `${flavour.redoLogSize}=${ephemeral ? '16M' : '96M'}`;
   // A MariaDB that starts deletes the temporary tables in its directory, were they those of another: /tmp will not do.
@@ -79,7 +90,7 @@ async function start(flavour: Flavour, place: Place): Promise<RunningServer> {
   await initialise(dataDir, (halfDone) => [...flavour.initialise(halfDone), redoLog, tmpDir]);
 
   const socket = path.join(runDir, 'mysql.sock');
-  const stop = await startChild({
+  const child = await startChild({
     name: path.basename(flavour.server),
     logFile,
     onDeath,
@@ -112,7 +123,7 @@ async function start(flavour: Flavour, place: Place): Promise<RunningServer> {
 
   const url = new URL('mysql://root@localhost/tally');
   url.searchParams.set('socketPath', socket);
-  return { url: url.href, stop };
+  return { url: url.href, ...child };
 }
 
 /** An initialisation that was cut off must not look like a finished one: the directory gets its name only at the end. */

@@ -1,4 +1,4 @@
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, rm, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import Redis from 'ioredis';
 import { startChild } from './child';
@@ -19,12 +19,12 @@ export const redis: ServerKind = {
   },
 };
 
-async function start(program: string, place: Place): Promise<RunningServer> {
+async function start(program: string, place: Place): Promise<RunningServer & { pid: number }> {
   const { runDir, dataDir, logFile, onDeath } = place;
   await mkdir(dataDir, { recursive: true });
   const server = await underItsName(program, runDir);
   const socket = path.join(runDir, 'redis.sock');
-  const stop = await startChild({
+  const child = await startChild({
     name: path.basename(server),
     logFile,
     onDeath,
@@ -46,7 +46,7 @@ async function start(program: string, place: Place): Promise<RunningServer> {
       }),
     ],
   });
-  return { url: socket, stop };
+  return { url: socket, ...child };
 }
 
 function flags(settings: Record<string, string>): string[] {
@@ -57,6 +57,7 @@ function flags(settings: Record<string, string>): string[] {
 async function underItsName(program: string, runDir: string): Promise<string> {
   if (path.basename(program) !== 'redis-check-rdb') return program;
   const link = path.join(runDir, 'redis-server');
+  await rm(link, { force: true }); // of the run before, where the place is used again
   await symlink(program, link);
   return link;
 }

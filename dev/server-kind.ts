@@ -17,7 +17,7 @@ export interface ServerKind {
 export interface Startable {
   /** Full path of the server program. */
   program: string;
-  start: (place: Place) => Promise<RunningServer>;
+  start: (place: Place) => Promise<RunningServer & { pid: number }>;
 }
 
 /** Where a private server lives. */

@@ -8,7 +8,7 @@ import {
   type Place,
   type Tally,
 } from './support/tally';
-import { proxyDatabase, proxyRedis, type Proxy } from './support/proxy';
+import { proxyDatabase, proxyRedis, type Proxy } from '../torture/proxy';
 
 let place: Place;
 let tally: Tally;
@@ -127,9 +127,9 @@ test('503: a position that the read model does not reach in time', async () => {
 test('a COMMIT whose answer is lost is found in the log, and not done twice', async () => {
   const before = (await tally.get('/orders/reports/summary')).body.orders;
   let lost = 0;
-  mysql.onAnswer((request) => isCommit(request) && lost++ === 0);
+  mysql.loseAnswers((request) => isCommit(request) && lost++ === 0);
   const created = await order();
-  mysql.onAnswer(undefined);
+  mysql.loseAnswers(undefined);
   expect(lost).toBeGreaterThan(0);
   expect(created.status).toBe(201);
   await caughtUp(place);
@@ -139,9 +139,9 @@ test('a COMMIT whose answer is lost is found in the log, and not done twice', as
 test('an apply script whose answer is lost is not applied twice', async () => {
   const before = (await tally.get('/orders/reports/summary')).body.units;
   let lost = 0;
-  redis.onAnswer((request) => request.includes('INCRBY') && lost++ === 0);
+  redis.loseAnswers((request) => request.includes('INCRBY') && lost++ === 0);
   const created = await order();
-  redis.onAnswer(undefined);
+  redis.loseAnswers(undefined);
   expect(lost).toBeGreaterThan(0);
   expect(created.status).toBe(201);
   await caughtUp(place);
@@ -177,13 +177,13 @@ test('a COMMIT that reaches MySQL only after its client gave up is not done twic
 
 test('outcome-unknown where MySQL stays away after a COMMIT, and the key tells the outcome later', async () => {
   const key = { 'idempotency-key': 'lost-1' };
-  mysql.onAnswer((request) => {
+  mysql.loseAnswers((request) => {
     if (!isCommit(request)) return false;
     void mysql.cut();
     return true;
   });
   const unknown = await order(key);
-  mysql.onAnswer(undefined);
+  mysql.loseAnswers(undefined);
   expect([unknown.status, unknown.body.type]).toEqual([503, 'urn:tally:problem:outcome-unknown']);
   await mysql.restore();
   const again = await until(async () => {

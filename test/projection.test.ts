@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { caughtUp, dump, newPlace, startTally, until, type Place, type Tally } from './support/tally';
-import { expectedKeys, type PlainOrder, type PlainShop } from './support/plain-model';
+import { expectedKeys, type PlainOrder, type PlainShop } from '../torture/plain-model';
 
 /** A command against the shop; numbers pick one of what is there. */
 type Step =

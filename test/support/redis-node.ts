@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Redis } from 'ioredis';
 import { defaultSearchPath, endingWithParent, findProgram } from '../../dev/command';
+import { freePort } from '../../torture/proxy';
 import { until } from './tally';
 
 /** A Redis or Sentinel of a test's own that listens on a TCP port, as Sentinel needs it. */
@@ -52,13 +52,4 @@ export async function startRedisNode(
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
