@@ -217,14 +217,14 @@ async function listen(server: App, { HOST: host, PORT: port }: Config): Promise<
 }
 
 async function migrateWhenReachable(config: Config, log: Logger): Promise<void> {
-  const deadline = Date.now() + MYSQL_START_TIMEOUT_MS;
+  const deadline = performance.now() + MYSQL_START_TIMEOUT_MS;
   for (let told = false; ; told = true) {
     try {
       const applied = await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
       if (applied.length > 0) log.info({ applied }, 'the schema is up to date');
       return;
     } catch (error) {
-      if (failureOf(error) !== 'unreachable' || Date.now() > deadline) throw error;
+      if (failureOf(error) !== 'unreachable' || performance.now() > deadline) throw error;
       if (!told) log.warn({ reason: errorMessage(error) }, 'MySQL cannot be reached yet; waiting for it');
       await delay(RETRY_PAUSE_MS);
     }

@@ -5,6 +5,7 @@ import {
   startTally,
   until,
   caughtUp,
+  liveKeyOf,
   type Place,
   type Tally,
 } from './support/tally';
@@ -108,8 +109,7 @@ test('with Redis stopped commands succeed, and the reports follow when it is bac
 });
 
 test('503: a position that the read model does not reach in time', async () => {
-  const generation = await place.redis.get(`${place.prefix}:live:1`);
-  const fence = `{${place.prefix}:${generation}}:fence`;
+  const fence = await liveKeyOf(place, 'fence');
   await place.redis.set(fence, 'somebody');
   try {
     const created = await order();
@@ -222,6 +222,48 @@ test('a Redis that is frozen delays no command for longer than it may, and repor
     expect([report.status, report.body.type]).toEqual([503, 'urn:tally:problem:read-model-unreachable']);
   } finally {
     redis.thaw();
+  }
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
+test('connections that are dead at the other end are given up, and made anew', async () => {
+  redis.halfOpen();
+  mysql.halfOpen();
+  await until(async () => (await order()).status === 201);
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
+test('packets that vanish for a while cost no more than that while', async () => {
+  redis.blackHole();
+  mysql.blackHole();
+  expect((await order()).status).toBe(503);
+  expect((await tally.get('/orders/reports/summary')).status).toBe(503);
+  redis.endBlackHole();
+  mysql.endBlackHole();
+  await until(async () => (await order()).status === 201);
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
+test('a clock that is set back lets no wait become longer', async () => {
+  const now = Date.now();
+  const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
+  try {
+    // A read waits for a position that does not come; meanwhile the clock goes back by a day.
+    const fence = await liveKeyOf(place, 'fence');
+    await place.redis.set(fence, 'somebody');
+    const { body } = await order();
+    const waiting = tally.get('/orders/reports/summary', { 'tally-min-position': String(body.position) });
+    clock.mockReturnValue(now - 86_400_000);
+    expect((await waiting).body.type).toBe('urn:tally:problem:read-model-behind');
+    await place.redis.del(fence);
+    // And a lost model is built at once, though its predecessor was built a day later.
+    await place.flush();
+    await until(async () => (await tally.get('/orders/reports/summary')).status === 200);
+  } finally {
+    clock.mockRestore();
   }
   await caughtUp(place);
   await expectReportsToBeRight();

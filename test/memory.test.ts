@@ -36,6 +36,40 @@ test('a lost model is rebuilt where memory does not hold two copies', async () =
   }
 });
 
+test('reports are read while memory is full, and the projection goes on when there is room again', async () => {
+  const place = await newPlace({ PROJECTION_WAIT_MS: '200' });
+  const own = await privateRedis();
+  const tally = await startTally(place, { REDIS_URL: own.url });
+  try {
+    await until(async () => (await tally.get('/health/ready')).status === 200);
+    const { user, products } = await seedCatalogue(tally, ['1.00']);
+    const order = { user_id: user, items: [{ product_id: products[0], quantity: 1 }] };
+    const first = await tally.post('/orders', order);
+    await own.client.config('SET', 'maxmemory', '1');
+    const second = await tally.post('/orders', order);
+    expect([second.status, second.body.projected]).toEqual([201, false]);
+    const reads = [
+      `/orders/${first.body.order_id}`,
+      '/orders',
+      '/orders/reports/summary',
+      '/orders/reports/best-sellers',
+      '/orders/reports/best-sellers?from=2026-01-10&to=2027-02-03',
+      '/orders/reports/highest-spenders',
+      '/orders/reports/sales?from=2026-01-01&to=2027-01-01&interval=month',
+    ];
+    for (const path of reads) {
+      const { status, headers } = await tally.get(path);
+      expect([path, status, headers.get('tally-position')]).toEqual([path, 200, String(first.body.position)]);
+    }
+    await own.client.config('SET', 'maxmemory', '0');
+    await until(async () => (await tally.get('/orders/reports/summary')).body.orders === 2);
+  } finally {
+    await tally.app.close();
+    await own.stop();
+    await place.close();
+  }
+});
+
 async function usedBytes(client: { info(section: string): Promise<string> }): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1]);
 }

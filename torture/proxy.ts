@@ -173,11 +173,12 @@ export class Proxy {
       toClient(chunk, this.delayMs);
     });
     client.on('close', () => {
-      this.links.delete(link);
       if (!holding && !link.silent) upstream.destroy();
+      if (upstream.destroyed) this.links.delete(link);
     });
     upstream.on('close', () => {
       if (!link.silent) client.destroy();
+      if (client.destroyed) this.links.delete(link);
     });
   }
 }

@@ -77,8 +77,8 @@ async function describeReports({ redis, live }: Core, position: number, timeoutM
   try {
     await redisReady(redis.projector, timeoutMs);
     for (
-      const deadline = Date.now() + REPORTS_TIMEOUT_MS;
-      Date.now() < deadline;
+      const deadline = performance.now() + REPORTS_TIMEOUT_MS;
+      performance.now() < deadline;
       await delay(REPORTS_PAUSE_MS)
     ) {
       const keys = await live.refresh();

@@ -134,7 +134,7 @@ export class Writer {
    * @returns undefined where it was not carried out.
    */
   private async resolve(command: Command, cause: CommitOutcomeUnknown): Promise<Receipt | undefined> {
-    const deadline = Date.now() + this.resolveTimeoutMs;
+    const deadline = performance.now() + this.resolveTimeoutMs;
     for (;;) {
       try {
         const receipt = await this.database.session(async (session) =>
@@ -146,7 +146,7 @@ export class Writer {
       } catch (error) {
         const failure = failureOf(error);
         if (failure === undefined) throw error;
-        if (Date.now() >= deadline) {
+        if (performance.now() >= deadline) {
           throw outcomeUnknown(cause);
         }
         await delay(RESOLVE_PAUSE_MS);

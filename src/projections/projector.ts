@@ -28,8 +28,8 @@ export interface ProjectorOptions {
 export interface ProjectorStatus {
   applied: Tip | undefined;
   head: Tip | undefined;
-  /** When `head` was last seen, in milliseconds since the epoch. */
-  headSeenAt: number | undefined;
+  /** How long ago `head` was last seen. */
+  headAgeMs: number | undefined;
   lagEvents: number;
   /** Age of the oldest event that is not applied. */
   lagSeconds: number;
@@ -123,7 +123,7 @@ export class Projector {
     return {
       applied: this.applied,
       head: this.head,
-      headSeenAt: this.headSeenAt,
+      headAgeMs: this.headSeenAt === undefined ? undefined : performance.now() - this.headSeenAt,
       lagEvents,
       lagSeconds: Math.max(0, lagSeconds),
       stalled: this.stalled,
@@ -189,7 +189,7 @@ export class Projector {
     try {
       while (!this.loop.stopping && this.isLive(keys) && (this.inbox.size > 0 || this.catchUpWanted)) {
         // The poll is the guarantee: under constant load too.
-        if (Date.now() - this.caughtUpAt >= this.options.pollMs) this.catchUpWanted = true;
+        if (performance.now() - this.caughtUpAt >= this.options.pollMs) this.catchUpWanted = true;
         if (!this.catchUpWanted) await this.applyInbox(keys);
         else if (await this.isStillLive(keys)) await this.catchUp(keys);
       }
@@ -234,7 +234,7 @@ export class Projector {
 
   private async catchUp(keys: Keys): Promise<void> {
     this.catchUpWanted = false;
-    this.caughtUpAt = Date.now();
+    this.caughtUpAt = performance.now();
     let counted = 0;
     const state = await catchUp(this.redis, this.database, keys, {
       shouldStop: () => this.loop.stopping,
@@ -263,6 +263,6 @@ export class Projector {
 
   private sawHead(head: Tip): void {
     this.head = head;
-    this.headSeenAt = Date.now();
+    this.headSeenAt = performance.now();
   }
 }

@@ -164,7 +164,7 @@ const RETRY_VERIFY_MS = 5000;
 
 /**
  * Keeps a service's read model alive: rebuilds it when it is lost, verifies and repairs it at start and then on a
- * schedule. One thing at a time.
+ * schedule. One thing at a time. Its times are those of `performance.now()`, which no change of the clock moves.
  */
 export class ResyncSupervisor {
   private running: Promise<void> | undefined;
@@ -173,7 +173,7 @@ export class ResyncSupervisor {
   private verifyDueAt = 0;
   private failedRebuilds = 0;
   private rebuildNotBefore = 0;
-  private lastDriftRebuildAt = 0;
+  private lastDriftRebuildAt = -Infinity;
   /** Why the last rebuild failed, until one succeeds. */
   private failure: string | undefined;
 
@@ -184,19 +184,19 @@ export class ResyncSupervisor {
 
   /** For a client who finds no read model while nobody is building one: what comes next. */
   outlook(): string {
-    const seconds = Math.ceil((this.rebuildNotBefore - Date.now()) / 1000);
+    const seconds = Math.ceil((this.rebuildNotBefore - performance.now()) / 1000);
     if (this.failure === undefined || seconds <= 0) return 'A build is about to begin.';
     return `The last build failed (${this.failure}); the next one begins in ${seconds} s.`;
   }
 
   /** Verifies at the next occasion: something is known to be wrong. */
   verifySoon(): void {
-    this.verifyDueAt = Math.min(this.verifyDueAt, Date.now() + RETRY_VERIFY_MS);
+    this.verifyDueAt = Math.min(this.verifyDueAt, performance.now() + RETRY_VERIFY_MS);
   }
 
   start(): void {
     const verifyWhenDue = () => {
-      if (Date.now() >= this.verifyDueAt) this.begin(() => this.verifyAndRepair());
+      if (performance.now() >= this.verifyDueAt) this.begin(() => this.verifyAndRepair());
     };
     verifyWhenDue();
     this.ticker = setInterval(verifyWhenDue, TICK_MS);
@@ -210,7 +210,7 @@ export class ResyncSupervisor {
 
   /** The projector found no live generation, or one that cannot be kept up; it says so again until that has changed. */
   lost(loss: GenerationLost | undefined): void {
-    if (Date.now() >= this.rebuildNotBefore) this.begin(() => this.rebuildLost(loss));
+    if (performance.now() >= this.rebuildNotBefore) this.begin(() => this.rebuildLost(loss));
   }
 
   private begin(task: () => Promise<void>): void {
@@ -241,7 +241,7 @@ export class ResyncSupervisor {
       this.verified(); // by the rebuild itself
     } catch (error) {
       if (error instanceof ResyncBusy) {
-        this.rebuildNotBefore = Date.now() + REBUILD_BACKOFF_MS;
+        this.rebuildNotBefore = performance.now() + REBUILD_BACKOFF_MS;
         return;
       }
       if (this.stopping.signal.aborted) return;
@@ -249,7 +249,7 @@ export class ResyncSupervisor {
       this.failure = errorMessage(error);
       const inARow = this.failedRebuilds % MAX_REBUILDS_IN_A_ROW;
       const pauseMs = inARow === 0 ? GIVE_UP_MS : REBUILD_BACKOFF_MS * 2 ** inARow;
-      this.rebuildNotBefore = Date.now() + pauseMs;
+      this.rebuildNotBefore = performance.now() + pauseMs;
       log.error(
         { err: error, failures: this.failedRebuilds, pauseMs },
         'a rebuild failed; it is tried again after a pause',
@@ -258,7 +258,7 @@ export class ResyncSupervisor {
   }
 
   private async verifyAndRepair(): Promise<void> {
-    this.verifyDueAt = Date.now() + RETRY_VERIFY_MS;
+    this.verifyDueAt = performance.now() + RETRY_VERIFY_MS;
     try {
       const verification = await runVerify(this.stoppable(), { repair: true });
       this.verified();
@@ -274,20 +274,20 @@ export class ResyncSupervisor {
 
   private verified(): void {
     const { verifyIntervalMs } = this.options;
-    this.verifyDueAt = verifyIntervalMs === 0 ? Infinity : Date.now() + verifyIntervalMs;
+    this.verifyDueAt = verifyIntervalMs === 0 ? Infinity : performance.now() + verifyIntervalMs;
   }
 
   /** What could not be mended key by key, because the model moved on too fast, is answered by a new generation. */
   private async rebuildDrifted(unrepaired: number): Promise<void> {
     const { log } = this.deps;
-    if (Date.now() - this.lastDriftRebuildAt < this.options.rebuildMinIntervalMs) {
+    if (performance.now() - this.lastDriftRebuildAt < this.options.rebuildMinIntervalMs) {
       log.error(
         { unrepaired },
         'drift is left: the next rebuild is not due yet; `tally rebuild` does it now',
       );
       return;
     }
-    this.lastDriftRebuildAt = Date.now();
+    this.lastDriftRebuildAt = performance.now();
     log.warn({ unrepaired }, 'drift is left: building a new read model beside the live one');
     await runRebuild(this.stoppable());
   }

@@ -19,10 +19,10 @@ export interface StatusDeps {
 
 /** What `GET /read-model` shows. */
 export async function readModelStatus({ redis, live, projector }: StatusDeps) {
-  const { head, headSeenAt, lagEvents, lagSeconds, stalled } = projector.status();
+  const { head, headAgeMs, lagEvents, lagSeconds, stalled } = projector.status();
   const seen = {
     head: head === undefined ? null : formatTip(head),
-    head_age_seconds: headSeenAt === undefined ? null : (Date.now() - headSeenAt) / 1000,
+    head_age_seconds: headAgeMs === undefined ? null : headAgeMs / 1000,
     lag_events: lagEvents,
     lag_seconds: lagSeconds,
     stalled: stalled ?? null,

@@ -35,7 +35,7 @@ export interface WorkOptions {
  * expires and may vanish, and every step of a resync is correct without it.
  */
 export class Work {
-  private lastHeartbeat = Date.now();
+  private lastHeartbeat = performance.now();
 
   private constructor(
     private readonly redis: ScriptedRedis,
@@ -71,8 +71,8 @@ export class Work {
     this.options.signal?.throwIfAborted();
     Object.assign(this.state, update);
     this.options.observe?.(this.state);
-    if (Date.now() - this.lastHeartbeat < HEARTBEAT_MS) return;
-    this.lastHeartbeat = Date.now();
+    if (performance.now() - this.lastHeartbeat < HEARTBEAT_MS) return;
+    this.lastHeartbeat = performance.now();
     this.options.log?.info(describeWork(this.state));
     await this.redis.set(workKey(this.prefix), JSON.stringify(this.state), 'PX', TTL_MS);
   }

@@ -1,6 +1,7 @@
 import { Problem } from '../errors';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { orderView, type OrderView } from './orders';
+import { readTogether } from '../read-model/scripts';
+import { ORDER_FIELDS, orderView, type OrderView } from './orders';
 
 /**
  * One order.
@@ -12,17 +13,16 @@ export async function getOrder(
   options: ReadOptions,
 ): Promise<Positioned<OrderView>> {
   const { position, value } = await reader.read(options, async (keys) => {
-    const [applied, fields] = await reader.atomically((multi) =>
-      multi.get(keys.applied).hgetall(keys.order(orderId)),
-    );
-    return { applied: applied as string | null, value: fields as Record<string, string> };
+    const { applied, replies } = await readTogether(reader.redis, keys, [
+      ['HMGET', keys.order(orderId), ...ORDER_FIELDS],
+    ]);
+    return { applied, value: replies[0] as (string | null)[] };
   });
-  const { id, user_id, total_amount, items_count, items, created_at } = value;
-  const absent = [id, user_id, total_amount, items_count, items, created_at].includes(undefined);
-  if (absent) {
+  const row = value.filter((field) => field !== null);
+  if (row.length < ORDER_FIELDS.length) {
     throw new Problem('order-not-found', `There is no order ${orderId} at position ${position}.`, {
       members: { position },
     });
   }
-  return { position, value: orderView(value as unknown as Parameters<typeof orderView>[0]) };
+  return { position, value: orderView(row) };
 }

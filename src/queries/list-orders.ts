@@ -33,11 +33,6 @@ export async function listOrders(
       ofUser === undefined ? keys.orderBlock('') : '',
       blockOf(below),
     );
-    return { applied, value: { orders: rows.map(toOrder), next_cursor: next } };
+    return { applied, value: { orders: rows.map(orderView), next_cursor: next } };
   });
-}
-
-function toOrder(row: string[]): OrderView {
-  const [id = '', user_id = '', total_amount = '', items_count = '', items = '', created_at = ''] = row;
-  return orderView({ id, user_id, total_amount, items_count, items, created_at });
 }

@@ -8,22 +8,19 @@ export interface OrderView {
   created_at: string;
 }
 
-/** The fields of an order's hash → the order. */
-export function orderView(fields: {
-  id: string;
-  user_id: string;
-  total_amount: string;
-  items_count: string;
-  items: string;
-  created_at: string;
-}): OrderView {
+/** The fields of an order's hash, in the order in which they are read. */
+export const ORDER_FIELDS = ['id', 'user_id', 'total_amount', 'items_count', 'items', 'created_at'] as const;
+
+/** The values of `ORDER_FIELDS` → the order. */
+export function orderView(row: string[]): OrderView {
+  const [id = '', user_id = '', total_amount = '', items_count = '', items = '', created_at = ''] = row;
   return {
-    order_id: Number(fields.id),
-    user_id: Number(fields.user_id),
-    total_amount: fields.total_amount,
-    items_count: Number(fields.items_count),
-    items: parseItems(fields.items),
-    created_at: fields.created_at,
+    order_id: Number(id),
+    user_id: Number(user_id),
+    total_amount,
+    items_count: Number(items_count),
+    items: parseItems(items),
+    created_at,
   };
 }
 

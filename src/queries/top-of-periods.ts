@@ -1,6 +1,7 @@
 import { Problem } from '../errors';
 import { rankedId, type Keys, type Period } from '../read-model/keys';
 import type { Reader, Reading } from '../read-model/reader';
+import { readTogether, type ReadCommand } from '../read-model/scripts';
 import type { SoldProduct } from './best-sellers';
 import { ranked } from './figures';
 
@@ -95,16 +96,15 @@ async function readRound(
   }: Omit<Query, 'limit'> & { depth: number; candidates: string[]; shortlist: string[] },
 ): Promise<Reading<Round>> {
   const other = measure === 'sold' ? 'revenue' : 'sold';
-  const [applied, ...replies] = await reader.atomically((multi) => {
-    multi.get(keys.applied);
-    for (const period of periods) {
-      multi.zrange(keys.productRanking(measure, period), '0', String(depth - 1), 'WITHSCORES');
-      if (candidates.length > 0) multi.zmscore(keys.productRanking(measure, period), ...candidates);
-      if (shortlist.length > 0) multi.zmscore(keys.productRanking(other, period), ...shortlist);
-    }
-    for (const member of shortlist) multi.hmget(keys.product(rankedId(member)), 'name', 'sku');
-    return multi;
-  });
+  const commands: ReadCommand[] = [];
+  for (const period of periods) {
+    const ranking = keys.productRanking(measure, period);
+    commands.push(['ZRANGE', ranking, '0', String(depth - 1), 'WITHSCORES']);
+    if (candidates.length > 0) commands.push(['ZMSCORE', ranking, ...candidates]);
+    if (shortlist.length > 0) commands.push(['ZMSCORE', keys.productRanking(other, period), ...shortlist]);
+  }
+  for (const member of shortlist) commands.push(['HMGET', keys.product(rankedId(member)), 'name', 'sku']);
+  const { applied, replies } = await readTogether(reader.redis, keys, commands);
   const heads: Round['heads'] = [];
   const totals = new Map<string, bigint>(candidates.map((member) => [member, 0n]));
   const others = new Map<string, bigint>();
@@ -124,7 +124,7 @@ async function readRound(
   }
   // A member that has come to nothing since it was found is no candidate any more.
   for (const [member, total] of totals) if (total === 0n) totals.delete(member);
-  return { applied: applied as string | null, value: { heads, totals, products } };
+  return { applied, value: { heads, totals, products } };
 }
 
 function headOf(flat: string[], depth: number): Round['heads'][number] {
@@ -195,13 +195,12 @@ async function tryScan(
   const totals = new Map<string, bigint>();
   for (const period of periods) {
     for (let from = 0; ; from += PAGE) {
-      const [now, page] = await reader.atomically((multi) =>
-        multi
-          .get(keys.applied)
-          .zrange(keys.productRanking(measure, period), String(from), String(from + PAGE - 1), 'WITHSCORES'),
-      );
+      const ranking = keys.productRanking(measure, period);
+      const { applied: now, replies } = await readTogether(reader.redis, keys, [
+        ['ZRANGE', ranking, String(from), String(from + PAGE - 1), 'WITHSCORES'],
+      ]);
       if (now !== applied) return undefined;
-      const flat = page as string[];
+      const flat = replies[0] as string[];
       for (let at = 0; at < flat.length; at += 2) addScores(totals, [flat[at] ?? ''], [flat[at + 1] ?? null]);
       if (flat.length < 2 * PAGE) break;
     }

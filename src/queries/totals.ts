@@ -1,6 +1,7 @@
 import type { Minor } from '../money';
 import type { Keys, Period } from '../read-model/keys';
 import type { Reader, Reading } from '../read-model/reader';
+import { readTogether, type ReadCommand } from '../read-model/scripts';
 import { counter } from './figures';
 
 export interface Totals {
@@ -21,14 +22,17 @@ export async function readTotals(
   keys: Keys,
   periods: readonly (Period | undefined)[],
 ): Promise<Reading<Totals[]>> {
-  const [applied, ...rows] = await reader.atomically((multi) => {
-    multi.get(keys.applied);
-    for (const period of periods) multi.hmget(keys.totals(period), 'orders', 'units', 'revenue');
-    return multi;
-  });
+  const commands = periods.map((period): ReadCommand => [
+    'HMGET',
+    keys.totals(period),
+    'orders',
+    'units',
+    'revenue',
+  ]);
+  const { applied, replies } = await readTogether(reader.redis, keys, commands);
   return {
-    applied: applied as string | null,
-    value: (rows as (string | null)[][]).map(([orders, units, revenue]) => ({
+    applied,
+    value: (replies as (string | null)[][]).map(([orders, units, revenue]) => ({
       orders: counter(orders),
       units: counter(units),
       revenue: counter(revenue),

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Problem } from '../errors';
 import { parseTip } from '../events';
-import type { ChainableCommander } from 'ioredis';
 import type { Keys } from './keys';
 import type { LiveGeneration } from './live';
 import { isUnreachable, isWrongType, redisProblem } from './redis';
@@ -55,14 +54,14 @@ export class Reader {
     { minPosition = 0 }: ReadOptions,
     read: (keys: Keys) => Promise<Reading<T>>,
   ): Promise<Positioned<T>> {
-    const deadline = Date.now() + this.waitMs;
+    const deadline = performance.now() + this.waitMs;
     for (;;) {
       const reading = await this.readLive(read);
       if (reading.position >= minPosition) return reading;
       if (await this.freshness.isBeyondHead(minPosition)) {
         throw new Problem('unknown-position', `The log has not reached position ${minPosition}.`);
       }
-      const remainingMs = deadline - Date.now();
+      const remainingMs = deadline - performance.now();
       if (remainingMs <= 0) {
         const detail = `The read model is at position ${reading.position}, before ${minPosition}.`;
         throw new Problem('read-model-behind', detail, {
@@ -74,16 +73,6 @@ export class Reader {
       // What the projector knows may be ahead of a Redis that has just lost its last second: never spin.
       await delay(RETRY_PAUSE_MS);
     }
-  }
-
-  /** Sends commands as one MULTI and returns their replies; for use within `read`. */
-  async atomically(commands: (multi: ChainableCommander) => ChainableCommander): Promise<unknown[]> {
-    const replies = await commands(this.redis.multi()).exec();
-    if (replies === null) throw new Error('a MULTI without an answer');
-    return replies.map(([error, reply]) => {
-      if (error !== null) throw error;
-      return reply;
-    });
   }
 
   private async readLive<T>(read: (keys: Keys) => Promise<Reading<T>>): Promise<Positioned<T>> {

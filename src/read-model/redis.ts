@@ -11,6 +11,8 @@ export function openRedis(config: RedisConfig, name: string): Redis {
   const options = {
     connectionName: `tally-${name}`,
     commandTimeout: config.REDIS_TIMEOUT_MS,
+    // A connection that does not answer is given up: it may be dead at the other end, and would stay so for ever.
+    socketTimeout: config.REDIS_TIMEOUT_MS,
     connectTimeout: config.REDIS_TIMEOUT_MS,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,

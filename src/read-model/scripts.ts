@@ -16,13 +16,14 @@ const OPERATIONS = lua('operations');
 const APPLY = `#!lua\n${OPERATIONS}\n${lua('apply')}`;
 const FILL = `#!lua\n${OPERATIONS}\n${lua('fill')}`;
 
-const SCRIPTS: Record<string, { numberOfKeys: number; lua: string; readOnly?: boolean }> = {
+const SCRIPTS: Record<string, { numberOfKeys?: number; lua: string; readOnly?: boolean }> = {
   tallyApply: { numberOfKeys: 2, lua: APPLY },
   tallyFill: { numberOfKeys: 1, lua: FILL },
   tallyFinish: { numberOfKeys: 2, lua: lua('finish') },
   tallyFlip: { numberOfKeys: 3, lua: lua('flip') },
   tallyRestore: { numberOfKeys: 1, lua: lua('restore') },
   tallyReleaseIfMine: { numberOfKeys: 1, lua: lua('release-if-mine') },
+  tallyRead: { lua: lua('read'), readOnly: true },
   tallyTopProducts: { numberOfKeys: 3, lua: lua('top-products'), readOnly: true },
   tallyTopUsers: { numberOfKeys: 2, lua: lua('top-users'), readOnly: true },
   tallyListOrders: { numberOfKeys: 2, lua: lua('list-orders'), readOnly: true },
@@ -48,11 +49,32 @@ export interface ScriptedRedis extends Redis {
   tallyFlip(...args: Argument[]): Promise<[Status, string]>;
   tallyRestore(...args: Argument[]): Promise<[Status, string]>;
   tallyReleaseIfMine(...args: Argument[]): Promise<number>;
+  /** The number of keys comes first. */
+  tallyRead(...args: Argument[]): Promise<[string | null, ...unknown[]]>;
   tallyTopProducts(
     ...args: Argument[]
   ): Promise<[string | null, [string, string, string | null, string, string][]]>;
   tallyTopUsers(...args: Argument[]): Promise<[string | null, [string, string, number, string][]]>;
   tallyListOrders(...args: Argument[]): Promise<[string | null, string[][], string | null]>;
+}
+
+/** A command that reads one key: its name, the key, further arguments. */
+export type ReadCommand = ['HGETALL' | 'HMGET' | 'ZRANGE' | 'ZMSCORE', string, ...string[]];
+
+/** Replies in the order of the commands, and the `applied` that they were read with; see `scripts/read.lua`. */
+export async function readTogether(
+  redis: ScriptedRedis,
+  keys: Keys,
+  commands: ReadCommand[],
+): Promise<{ applied: string | null; replies: unknown[] }> {
+  const args = commands.flatMap(([name, , ...rest]) => [rest.length, name, ...rest]);
+  const [applied, ...replies] = await redis.tallyRead(
+    commands.length + 1,
+    keys.applied,
+    ...commands.map(([, key]) => key),
+    ...args,
+  );
+  return { applied, replies };
 }
 
 /** Teaches a client the scripts; they are sent by their digest, and in full where Redis does not know them. */

@@ -1,0 +1,324 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { euros, MARKER_PRODUCT, PRICES_CENTS, USERS } from './catalogue';
+import type { History, Operation } from './history';
+import type { Random } from './random';
+import type { Service } from './service';
+
+/** Beyond every bound of the service: a request that takes longer is left hanging. */
+const ANSWER_WITHIN_MS = 25_000;
+const MAX_RETRIES = 12;
+
+/** An order that a client asked for. */
+export interface Wish {
+  /** How many of the marker product it holds: its name. */
+  marker: number;
+  userId: number;
+  items: { product_id: number; quantity: number }[];
+  attempts: Operation[];
+  /** Attempts to delete it. */
+  deletions: Operation[];
+}
+
+type Request = Pick<Operation, 'method' | 'path'> & { sent?: unknown; key?: string; minPosition?: number };
+
+/** The clients of a run: what they asked for, and what they were promised. */
+export class Clients {
+  readonly wishes: Wish[] = [];
+  private markers = 0;
+  private keys = 0;
+  /** Highest position that any client was told. */
+  private promised = 0;
+  private running = true;
+  private paused = false;
+  private loops: Promise<void>[] = [];
+
+  constructor(
+    private readonly services: Service[],
+    private readonly history: History,
+  ) {}
+
+  /** Adds users and products, one after the other, so that their ids are known. */
+  async fillCatalogue(): Promise<void> {
+    for (let id = 1; id <= USERS; id++) {
+      await this.insist({
+        method: 'POST',
+        path: '/users',
+        sent: { name: `User ${id}`, email: `${id}@example.com` },
+      });
+    }
+    for (const [index, cents] of PRICES_CENTS.entries()) {
+      const sent = { name: `Product ${index + 1}`, sku: `SKU-${index + 1}`, price: euros(cents) };
+      await this.insist({ method: 'POST', path: '/products', sent });
+    }
+  }
+
+  start(count: number, random: Random): void {
+    for (let client = 0; client < count; client++) this.loops.push(this.live(client, random.fork()));
+  }
+
+  /** Lets nobody begin anything; resolves when what was begun has ended. */
+  async stop(): Promise<void> {
+    this.running = false;
+    await Promise.all(this.loops);
+    this.loops = [];
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  /** Creates an order through one service. */
+  async create(
+    client: number,
+    random: Random,
+    service: Service,
+    keyed = random.chance(0.6),
+  ): Promise<Operation> {
+    const wish = this.newWish(random);
+    const key = keyed ? { key: `key-${++this.keys}` } : {};
+    return this.attempt(client, wish, service, key);
+  }
+
+  private async live(client: number, random: Random): Promise<void> {
+    while (this.running) {
+      if (!this.paused) await this.act(client, random);
+      await delay(random.int(5, 60));
+    }
+  }
+
+  private async act(client: number, random: Random): Promise<void> {
+    const dice = random.int(1, 100);
+    if (dice <= 40) return this.createUntilKnown(client, random);
+    if (dice <= 45) return this.createTwice(client, random);
+    if (dice <= 60) return this.deleteSomething(client, random);
+    if (dice <= 63) return this.orderSomethingUnknown(client, random);
+    if (dice <= 66) return this.addAndRemoveUser(client, random);
+    return this.readSomething(client, random);
+  }
+
+  /** With a key, an answer that was lost is asked for again, as a good client does. */
+  private async createUntilKnown(client: number, random: Random): Promise<void> {
+    const wish = this.newWish(random);
+    const key = random.chance(0.6) ? { key: `key-${++this.keys}` } : {};
+    for (let attempt = 1; attempt <= MAX_RETRIES; attempt++) {
+      const { outcome } = await this.attempt(client, wish, random.pick(this.services), key);
+      const again =
+        key.key !== undefined && (outcome === 'unknown' || (outcome === 'refused' && random.chance(0.3)));
+      if (!again || !this.running) return;
+      await delay(random.int(50, 300));
+    }
+  }
+
+  /** One key, twice at the same time. */
+  private async createTwice(client: number, random: Random): Promise<void> {
+    const wish = this.newWish(random);
+    const key = { key: `key-${++this.keys}` };
+    await Promise.all([1, 2].map(() => this.attempt(client, wish, random.pick(this.services), key)));
+  }
+
+  private async deleteSomething(client: number, random: Random): Promise<void> {
+    const living = this.wishes.filter(
+      ({ attempts, deletions }) => deletions.length === 0 && attempts.some(({ outcome }) => outcome === 'ok'),
+    );
+    if (living.length === 0) return;
+    const wish = random.pick(living);
+    const key = random.chance(0.6) ? { key: `key-${++this.keys}` } : {};
+    const path = `/orders/${orderIdOf(wish)}`;
+    for (let attempt = 1; attempt <= MAX_RETRIES; attempt++) {
+      const operation = await this.request(
+        client,
+        random.pick(this.services),
+        { method: 'DELETE', path, ...key },
+        (begun) => wish.deletions.push(begun),
+      );
+      if (key.key === undefined || operation.outcome !== 'unknown' || !this.running) return;
+      await delay(random.int(50, 300));
+    }
+  }
+
+  /** Must be refused, and leave nothing behind. */
+  private async orderSomethingUnknown(client: number, random: Random): Promise<void> {
+    const wish = this.newWish(random);
+    wish.items.push({ product_id: 9_999_999, quantity: 1 });
+    const operation = await this.attempt(client, wish, random.pick(this.services), {});
+    if (operation.outcome === 'ok')
+      this.history.violated(`an unknown product was sold: ${JSON.stringify(operation)}`);
+  }
+
+  private async addAndRemoveUser(client: number, random: Random): Promise<void> {
+    const email = `extra-${this.history.newId()}@example.com`;
+    const sent = { name: 'Visitor', email };
+    const added = await this.request(client, random.pick(this.services), {
+      method: 'POST',
+      path: '/users',
+      sent,
+    });
+    if (added.outcome !== 'ok' || random.chance(0.3)) return;
+    const path = `/users/${(added.body as { user_id: number }).user_id}`;
+    await this.request(client, random.pick(this.services), { method: 'DELETE', path });
+  }
+
+  private async readSomething(client: number, random: Random): Promise<void> {
+    const reports = [
+      '/orders/reports/summary',
+      '/orders/reports/best-sellers?limit=100',
+      '/orders/reports/best-sellers?limit=100&by=revenue',
+      '/orders/reports/highest-spenders?limit=100',
+      `/orders/reports/sales?interval=month&${wideRange()}`,
+      `/orders/reports/best-sellers?limit=100&${wideRange()}`,
+      `/orders?limit=${random.int(1, 100)}`,
+      `/orders?limit=50&user_id=${random.int(1, USERS)}`,
+    ];
+    const known = this.wishes.length === 0 ? undefined : orderIdOf(random.pick(this.wishes));
+    if (known !== undefined) reports.push(`/orders/${known}`, `/orders/${known}`);
+    const minPosition = random.chance(0.5) ? { minPosition: this.promised } : {};
+    const path = random.pick(reports);
+    const operation = await this.request(client, random.pick(this.services), {
+      method: 'GET',
+      path,
+      ...minPosition,
+    });
+    const { status, position, reason } = operation;
+    if (status === 409 && minPosition.minPosition !== undefined) {
+      this.history.violated(`a position that had been promised is unknown: ${describe(operation)}`);
+    }
+    if (status === 200 && (position ?? -1) < (minPosition.minPosition ?? 0)) {
+      this.history.violated(`a read went back behind the position that it asked for: ${describe(operation)}`);
+    }
+    if (status >= 400 && ![404, 409, 503].includes(status)) {
+      this.history.violated(`a read was answered ${status} ${reason}: ${describe(operation)}`);
+    }
+  }
+
+  private newWish(random: Random): Wish {
+    const marker = ++this.markers;
+    const items = Array.from({ length: random.int(0, 3) }, () => ({
+      product_id: random.int(2, PRICES_CENTS.length),
+      quantity: random.int(1, 5),
+    }));
+    items.unshift({ product_id: MARKER_PRODUCT, quantity: marker });
+    const wish: Wish = { marker, userId: random.int(1, USERS), items, attempts: [], deletions: [] };
+    this.wishes.push(wish);
+    return wish;
+  }
+
+  private async attempt(
+    client: number,
+    wish: Wish,
+    service: Service,
+    key: { key?: string },
+  ): Promise<Operation> {
+    const sent = { user_id: wish.userId, items: wish.items };
+    return this.request(client, service, { method: 'POST', path: '/orders', sent, ...key }, (begun) =>
+      wish.attempts.push(begun),
+    );
+  }
+
+  /** Repeats what must succeed; only before the first fault. */
+  private async insist(request: Request): Promise<void> {
+    const [service] = this.services;
+    if (service === undefined) throw new Error('there is no service');
+    const operation = await this.request(0, service, request);
+    if (operation.outcome !== 'ok')
+      throw new Error(`the catalogue could not be filled: ${describe(operation)}`);
+  }
+
+  /** Sends a request and takes down what came of it. `begun` is told before it is sent. */
+  private async request(
+    client: number,
+    service: Service,
+    request: Request,
+    begun: (operation: Operation) => void = () => undefined,
+  ): Promise<Operation> {
+    const operation: Operation = {
+      id: this.history.newId(),
+      client,
+      service: service.index,
+      ...request,
+      invokedAt: this.history.now(),
+      endedAt: Infinity,
+      outcome: 'unknown',
+      status: 0,
+    };
+    begun(operation);
+    const { disturbances } = service;
+    try {
+      const response = await fetch(service.url + request.path, {
+        method: request.method,
+        headers: {
+          ...(request.sent === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(request.key === undefined ? {} : { 'idempotency-key': request.key }),
+          ...(request.minPosition === undefined ? {} : { 'tally-min-position': String(request.minPosition) }),
+        },
+        ...(request.sent === undefined ? {} : { body: JSON.stringify(request.sent) }),
+        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      });
+      operation.body = await response.json();
+      operation.status = response.status;
+      const position = response.headers.get('tally-position');
+      if (position !== null) operation.position = Number(position);
+    } catch (error) {
+      operation.reason = reasonOf(error);
+      if (operation.reason === 'TimeoutError' && service.disturbances === disturbances) {
+        this.history.violated(`a request was left hanging: ${describe(operation)}`);
+      }
+    }
+    operation.endedAt = this.history.now();
+    judge(operation);
+    if (operation.status === 500) this.history.violated(`an internal error: ${describe(operation)}`);
+    if (operation.outcome === 'ok' && operation.position !== undefined && operation.method !== 'GET') {
+      this.promised = Math.max(this.promised, operation.position);
+    }
+    this.history.operations.push(operation);
+    return operation;
+  }
+}
+
+/** The id that an order was given, as far as its client knows. */
+export function orderIdOf(wish: Wish): number | undefined {
+  const ok = wish.attempts.find(({ outcome }) => outcome === 'ok');
+  return ok === undefined ? undefined : (ok.body as { order_id: number }).order_id;
+}
+
+/** What the client may conclude: the promise of the API, not what the server happens to do. */
+function judge(operation: Operation): void {
+  const { status, body } = operation;
+  if (status >= 200 && status < 300) {
+    operation.outcome = 'ok';
+    return;
+  }
+  if (status !== 0)
+    operation.reason =
+      String((body as { type?: string } | null)?.type)
+        .split(':')
+        .at(-1) ?? '';
+  const mayBeDone =
+    status === 0
+      ? operation.reason !== 'ECONNREFUSED'
+      : status >= 500 && !NOT_DONE.has(operation.reason ?? '');
+  operation.outcome = mayBeDone ? 'unknown' : 'refused';
+}
+
+/** Problems of status 503 that say that nothing was changed. */
+const NOT_DONE = new Set(['overloaded', 'mysql-unreachable']);
+
+function reasonOf(error: unknown): string {
+  const { name, cause } = error as { name?: string; cause?: { code?: string } };
+  return name === 'TimeoutError' ? name : (cause?.code ?? String(error));
+}
+
+/** Wide enough for every date that a clock that jumped can have given an order, and no wider than a report may be. */
+function wideRange(): string {
+  const now = new Date();
+  const month = (offset: number) =>
+    new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + offset, 1)).toISOString().slice(0, 10);
+  return `from=${month(-20)}&to=${month(3)}`;
+}
+
+export function describe(operation: Operation): string {
+  return JSON.stringify({ ...operation, body: JSON.stringify(operation.body)?.slice(0, 300) });
+}

@@ -1,0 +1,96 @@
+import { appendFileSync } from 'node:fs';
+
+/** What a client asked for, and what it was told. */
+export interface Operation {
+  id: number;
+  client: number;
+  service: number;
+  method: string;
+  path: string;
+  /** The body that was sent. */
+  sent?: unknown;
+  key?: string;
+  minPosition?: number;
+  /** Milliseconds since the beginning of the run. */
+  invokedAt: number;
+  endedAt: number;
+  /** ok: done. refused: certainly not done. unknown: done or not. */
+  outcome: 'ok' | 'refused' | 'unknown';
+  /** 0: there was no answer. */
+  status: number;
+  /** What the problem document says, or how the connection ended. */
+  reason?: string;
+  position?: number;
+  body?: unknown;
+}
+
+/** What was done to the system. */
+export interface FaultRecord {
+  fault: string;
+  detail: string;
+  startedAt: number;
+  endedAt: number;
+}
+
+const MAX_LINE = 400;
+
+/** Everything that happened in a run. */
+export class History {
+  readonly operations: Operation[] = [];
+  readonly faults: FaultRecord[] = [];
+  /** Times in which keys were damaged on purpose: no report is promised to be right until a repair has gone over them. */
+  readonly damage: { from: number; to: number }[] = [];
+  /** What is wrong, as it was noticed during the run. */
+  readonly violations: string[] = [];
+  /** What else is worth knowing: faults that could not be injected. */
+  readonly notes: string[] = [];
+  /** What the services logged as a warning or worse. */
+  readonly logs: { at: number; line: string }[] = [];
+  private readonly startedAt = performance.now();
+  private nextId = 1;
+
+  /** Milliseconds since the beginning of the run. */
+  now(): number {
+    return Math.round((performance.now() - this.startedAt) * 10) / 10;
+  }
+
+  newId(): number {
+    return this.nextId++;
+  }
+
+  violated(what: string): void {
+    this.violations.push(`at ${(this.now() / 1000).toFixed(1)} s: ${what}`);
+  }
+
+  /** Whether keys were damaged, and not known to be mended, at some time in between. */
+  isDamaged(from: number, to: number): boolean {
+    return this.damage.some((window) => window.from <= to && window.to >= from);
+  }
+
+  /** What happened in a span of time, in order, one line each. */
+  around(from: number, to: number): string[] {
+    const lines: [number, string][] = [];
+    for (const { fault, detail, startedAt, endedAt } of this.faults) {
+      if (startedAt <= to && endedAt >= from)
+        lines.push([startedAt, `fault ${fault} ${detail} until ${endedAt}`]);
+    }
+    for (const { at, line } of this.logs) if (at >= from && at <= to) lines.push([at, line]);
+    for (const operation of this.operations) {
+      if (operation.invokedAt > to || operation.endedAt < from) continue;
+      lines.push([operation.invokedAt, JSON.stringify({ ...operation, body: shortened(operation.body) })]);
+    }
+    return lines.toSorted(([a], [b]) => a - b).map(([at, line]) => `${at} ${line.slice(0, MAX_LINE)}`);
+  }
+
+  /** Writes everything to a file, one JSON document a line. */
+  save(file: string): void {
+    for (const fault of this.faults) appendFileSync(file, `${JSON.stringify(fault)}\n`);
+    for (const log of this.logs) appendFileSync(file, `${JSON.stringify(log)}\n`);
+    for (const operation of this.operations) appendFileSync(file, `${JSON.stringify(operation)}\n`);
+  }
+}
+
+function shortened(body: unknown): unknown {
+  const text = JSON.stringify(body);
+  return text !== undefined && text.length > 150 ? `${text.slice(0, 150)}…` : body;
+}

@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises';
+import { FAULT_NAMES, faultOf, type FaultName } from './faults';
+
+/** What a torture leaves behind for the report. */
+export type Recorded =
+  | {
+      kind: 'run';
+      mysql: string;
+      seed: number;
+      seconds: number;
+      faults: Record<string, number>;
+      operations: number;
+      readsChecked: number;
+      events: number;
+      healMs: number | undefined;
+      violations: string[];
+    }
+  | { kind: 'healing'; mysql: string; healing: Record<string, number[]> };
+
+/** Adds up files of `--out` and prints tables in Markdown. */
+export async function printReport(files: string[]): Promise<void> {
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+  const records = texts
+    .flatMap((text) => text.trim().split('\n'))
+    .map((line) => JSON.parse(line) as Recorded);
+  const runs = records.filter((record) => record.kind === 'run');
+  const servers = [...new Set(records.map(({ mysql }) => mysql))].toSorted();
+
+  console.log(
+    '| server | runs | seconds of faults | faults | requests | reads checked | events | worst time until whole | violations |',
+  );
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- |');
+  for (const server of servers) {
+    const own = runs.filter(({ mysql }) => mysql === server);
+    const total = (of: (run: (typeof own)[number]) => number) => own.reduce((sum, run) => sum + of(run), 0);
+    const cells = [
+      server,
+      own.length,
+      total(({ seconds }) => seconds),
+      total(({ faults }) => Object.values(faults).reduce((a, b) => a + b, 0)),
+      total(({ operations }) => operations),
+      total(({ readsChecked }) => readsChecked),
+      total(({ events }) => events),
+      seconds(Math.max(...own.map(({ healMs }) => healMs ?? Infinity))),
+      total(({ violations }) => violations.length),
+    ];
+    console.log(`| ${cells.join(' | ')} |`);
+  }
+
+  console.log(
+    `\n| fault | what it is | ${servers.map((name) => `${name}: count`).join(' | ')} | worst time to heal, alone |`,
+  );
+  console.log(`| --- | --- | ${servers.map(() => '---').join(' | ')} | --- |`);
+  for (const fault of FAULT_NAMES) {
+    const counts = servers.map((server) =>
+      runs.filter(({ mysql }) => mysql === server).reduce((sum, { faults }) => sum + (faults[fault] ?? 0), 0),
+    );
+    const times = records.flatMap((record) =>
+      record.kind === 'healing' ? (record.healing[fault] ?? []) : [],
+    );
+    console.log(`| ${fault} | ${faultOf(fault).about} | ${counts.join(' | ')} | ${worst(times)} |`);
+  }
+}
+
+export function healingTable(healing: Record<string, number[]>): string {
+  const rows = Object.entries(healing).map(
+    ([fault, times]) => `| ${fault} | ${faultOf(fault as FaultName).about} | ${worst(times)} |`,
+  );
+  return ['| fault | what it is | worst time to heal |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
+function worst(times: number[]): string {
+  return times.length === 0 ? 'not measured' : `${seconds(Math.max(...times))} of ${times.length}`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

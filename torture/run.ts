@@ -1,0 +1,224 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { checkKeys, checkLog, checkOrders, checkReads } from './check';
+import { Clients } from './clients';
+import { FAULTS, faultOf, type FaultName } from './faults';
+import type { History } from './history';
+import { Random } from './random';
+import { dumpRedis } from './redis-dump';
+import { scheduleOf, type Injection } from './schedule';
+import type { Servers } from './servers';
+import type { ServiceListener } from './service';
+import { setStage, type Stage } from './stage';
+import { readTruth } from './truth';
+
+const SERVICES = 3;
+const CLIENTS = 8;
+/** After the last fault, the read model must be whole again within this time. */
+const HEAL_WITHIN_MS = 60_000;
+/** A verification may tell of damage that was being mended while it looked. */
+const FINDING_LATE_MS = 8000;
+
+export interface RunOptions {
+  seed: number;
+  durationMs: number;
+  /** Mean time from one fault to the next. */
+  gapMs: number;
+  faults: FaultName[];
+  /** The run is to catch a planted bug: it ends with the first thing that is wrong. */
+  planted?: boolean;
+}
+
+export interface RunResult {
+  seed: number;
+  /** How often each fault was injected and hit something. */
+  faults: Record<string, number>;
+  operations: number;
+  outcomes: Record<string, number>;
+  readsChecked: number;
+  readsExcused: number;
+  events: number;
+  /** From the last fault until every key was right again and every service took orders. */
+  healMs: number | undefined;
+  violations: string[];
+  history: History;
+}
+
+/** One run: clients and faults, then quiet, then the checker. */
+export async function run(servers: Servers, build: string, options: RunOptions): Promise<RunResult> {
+  const stage = await setStage(servers, build, `torture_${Date.now()}`, SERVICES, listenerOf);
+  const { history } = stage;
+  try {
+    const clients = new Clients(stage.services, history);
+    await clients.fillCatalogue();
+    const random = new Random(options.seed);
+    clients.start(CLIENTS, random.fork());
+    await injectAll(
+      stage,
+      scheduleOf(options.seed, options.durationMs, options.gapMs, options.faults),
+      options,
+    );
+    await clients.stop();
+
+    let healMs: number | undefined;
+    let verdict = await judge(stage, clients);
+    if (options.planted !== true || verdict.violations.length === 0) {
+      healMs = await heal(stage, clients, random);
+      verdict = await judge(stage, clients);
+      if (options.planted !== true || verdict.violations.length === 0) {
+        const { truth } = verdict;
+        verdict.violations.push(
+          ...checkLog(truth),
+          ...checkKeys(truth, await dumpRedis(stage.redis, stage.prefix)),
+        );
+      }
+    }
+    return {
+      seed: options.seed,
+      faults: countBy(history.faults.map(({ fault }) => fault)),
+      operations: history.operations.length,
+      outcomes: countBy(history.operations.map(({ method, outcome }) => `${method} ${outcome}`)),
+      readsChecked: verdict.checked,
+      readsExcused: verdict.excused,
+      events: verdict.truth.events.length,
+      healMs,
+      violations: verdict.violations,
+      history,
+    };
+  } finally {
+    await stage.close();
+  }
+}
+
+/** Each fault alone, `rounds` times under load. @returns the times until all was well again, in milliseconds. */
+export async function measureHealing(
+  servers: Servers,
+  build: string,
+  { seed, rounds, faults }: { seed: number; rounds: number; faults: FaultName[] },
+  told: (fault: FaultName, times: number[]) => void,
+): Promise<string[]> {
+  const stage = await setStage(servers, build, `torture_${Date.now()}`, SERVICES, listenerOf);
+  stage.mendsDamage = false; // what the scheduled verification takes is the question
+  try {
+    const clients = new Clients(stage.services, stage.history);
+    await clients.fillCatalogue();
+    const random = new Random(seed);
+    clients.start(CLIENTS, random.fork());
+    for (const name of faults) {
+      const times: number[] = [];
+      while (times.length < rounds) {
+        clients.resume();
+        await delay(500);
+        const detail = await faultOf(name).inject(stage, random.fork());
+        if (detail === undefined) continue;
+        clients.pause();
+        times.push(await heal(stage, clients, random));
+        for (const window of stage.history.damage) window.to = Math.min(window.to, stage.history.now());
+      }
+      told(name, times);
+    }
+    await clients.stop();
+    return (await judge(stage, clients)).violations;
+  } finally {
+    await stage.close();
+  }
+}
+
+/** Faults of the same resource take turns, those of different ones overlap as they come. */
+async function injectAll(stage: Stage, schedule: Injection[], { durationMs }: RunOptions): Promise<void> {
+  const { history } = stage;
+  const turns = new Map<string, Promise<void>>();
+  const beganAt = history.now();
+  for (const injection of schedule) {
+    await delay(Math.max(0, beganAt + injection.atMs - history.now()));
+    const { resource } = FAULTS[injection.fault];
+    const before = turns.get(resource) ?? Promise.resolve();
+    turns.set(
+      resource,
+      before.then(async () => {
+        if (history.now() - beganAt < durationMs) await inject(stage, injection);
+      }),
+    );
+  }
+  await Promise.all(turns.values());
+}
+
+async function inject(stage: Stage, { fault, seed }: Injection): Promise<void> {
+  const { history } = stage;
+  const startedAt = history.now();
+  const detail = await faultOf(fault)
+    .inject(stage, new Random(seed))
+    .catch((error: unknown) => {
+      // It met another fault: the server that it needs is away. It is not counted.
+      history.notes.push(`${fault}: ${String(error)}`);
+      return undefined;
+    });
+  if (detail !== undefined) history.faults.push({ fault, detail, startedAt, endedAt: history.now() });
+}
+
+/** Waits until every service takes orders, every report shows them, and every key is right. @returns how long it took. */
+async function heal(stage: Stage, clients: Clients, random: Random): Promise<number> {
+  const { history } = stage;
+  const beganAt = history.now();
+  const overdue = () => history.now() - beganAt > HEAL_WITHIN_MS;
+  for (const service of stage.services) {
+    for (;;) {
+      const { outcome, body } = await clients.create(-1, random, service, false);
+      if (outcome === 'ok' && (body as { projected: boolean }).projected) break;
+      if (overdue()) {
+        history.violated(`service ${service.index} does not take orders again`);
+        return history.now() - beganAt;
+      }
+      await delay(20);
+    }
+  }
+  const sql = await stage.connect();
+  try {
+    for (;;) {
+      const truth = await readTruth(sql, Number.MAX_SAFE_INTEGER);
+      const wrong = checkKeys(truth, await dumpRedis(stage.redis, stage.prefix));
+      if (wrong.length === 0) break;
+      if (overdue()) {
+        history.violated(`the read model did not become right again: ${wrong.join('; ')}`);
+        break;
+      }
+      await delay(20);
+    }
+  } finally {
+    sql.destroy();
+  }
+  return Math.round(history.now() - beganAt);
+}
+
+async function judge(stage: Stage, clients: Clients) {
+  const sql = await stage.connect();
+  const truth = await readTruth(sql).finally(() => sql.destroy());
+  const reads = checkReads(truth, stage.history);
+  const violations = [...stage.history.violations, ...checkOrders(truth, clients.wishes), ...reads.faults];
+  return { truth, violations, checked: reads.checked, excused: reads.excused };
+}
+
+function listenerOf(history: History): ServiceListener {
+  return {
+    logged(service, line, text) {
+      history.logs.push({ at: history.now(), line: `service ${service}: ${text}` });
+      if (line.msg.startsWith('a freshly built read model differed')) {
+        history.violated(`service ${service} built a wrong read model: ${text}`);
+      }
+      const now = history.now();
+      if (line.finding !== undefined && !history.isDamaged(now - FINDING_LATE_MS, now)) {
+        history.violated(
+          `service ${service} found drift that nobody caused: ${JSON.stringify(line.finding)}`,
+        );
+      }
+    },
+    died(service, how, lastLines) {
+      history.violated(`service ${service} ended by itself (${how}): ${lastLines.slice(-15).join('\n')}`);
+    },
+  };
+}
+
+function countBy(names: string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names.toSorted()) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,126 @@
+import { cp, mkdir, mkdtemp, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { createConnection, type Connection } from 'mysql2/promise';
+import { defaultSearchPath } from '../dev/command';
+import { mysql } from '../dev/mysql-server';
+import { redis } from '../dev/redis-server';
+import type { Place, RunningServer, ServerKind } from '../dev/server-kind';
+
+/** A server of the run's own, to be ill-treated: what it has made durable stays when it is killed. */
+class MortalServer {
+  private running: (RunningServer & { pid: number }) | undefined;
+
+  constructor(
+    private readonly kind: ServerKind,
+    protected readonly place: Place,
+  ) {}
+
+  async start(): Promise<string> {
+    const startable = this.kind.find(defaultSearchPath(process.env));
+    if (startable === undefined) throw new Error(`there is no ${this.kind.programs} on this machine`);
+    this.running = await startable.start(this.place);
+    return this.running.url;
+  }
+
+  async stop(): Promise<void> {
+    await this.running?.stop();
+  }
+
+  /** kill -9; returns when it is gone. */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.running?.stop();
+  }
+
+  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
+    if (this.running !== undefined) process.kill(this.running.pid, name);
+  }
+}
+
+class MortalRedis extends MortalServer {
+  /** A copy of its files as they are at this moment. */
+  async snapshot(): Promise<string> {
+    const copy = await mkdtemp(join(this.place.runDir, 'snapshot-'));
+    await cp(this.place.dataDir, copy, { recursive: true, force: true });
+    return copy;
+  }
+
+  /** Its files become those of a snapshot, or none. Only while it is down. */
+  async replaceFiles(snapshot: string | undefined): Promise<void> {
+    await rm(this.place.dataDir, { recursive: true });
+    await mkdir(this.place.dataDir);
+    if (snapshot === undefined) return;
+    await cp(snapshot, this.place.dataDir, { recursive: true });
+    await rm(snapshot, { recursive: true });
+  }
+
+  /** Cuts the last bytes off its append-only file. Only while it is down. */
+  async cutLog(bytes: number): Promise<void> {
+    const directory = join(this.place.dataDir, 'appendonlydir');
+    const newest = (await readdir(directory))
+      .filter((name) => name.endsWith('.incr.aof'))
+      .toSorted()
+      .at(-1);
+    if (newest === undefined) return;
+    const file = join(directory, newest);
+    await truncate(file, Math.max(0, (await stat(file)).size - bytes));
+  }
+}
+
+/** The servers behind the services; they outlive a run, each of which has a database of its own. */
+export interface Servers {
+  mysql: MortalServer;
+  redis: MortalRedis;
+  mysqlUrl: string;
+  redisPath: string;
+  /** What kind and version of MySQL it is. */
+  mysqlVersion: string;
+  redisVersion: string;
+  stop(): Promise<void>;
+}
+
+export async function startServers(): Promise<Servers> {
+  const runDir = await mkdtemp(join(tmpdir(), `tally-${process.pid}-`));
+  const place = (name: string): Place => ({
+    runDir,
+    dataDir: join(runDir, name),
+    logFile: join(runDir, `${name}.log`),
+    ephemeral: true,
+    onDeath: () => undefined, // it is killed on purpose
+  });
+  const mysqlServer = new MortalServer(mysql, place('mysql'));
+  const redisServer = new MortalRedis(redis, place('redis'));
+  const [mysqlUrl, redisPath] = await Promise.all([mysqlServer.start(), redisServer.start()]);
+  const sql = await connectSql(mysqlUrl);
+  const [rows] = await sql.query('SELECT VERSION() AS version');
+  await sql.end();
+  const client = new Redis(redisPath);
+  const info = await client.info('server');
+  client.disconnect();
+  return {
+    mysql: mysqlServer,
+    redis: redisServer,
+    mysqlUrl,
+    redisPath,
+    mysqlVersion: (rows as { version: string }[])[0]?.version ?? 'unknown',
+    redisVersion: /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown',
+    async stop() {
+      await Promise.all([mysqlServer.stop(), redisServer.stop()]);
+      await rm(runDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A connection of the torture's own, past all proxies. */
+export async function connectSql(url: string): Promise<Connection> {
+  return createConnection({
+    uri: url,
+    dateStrings: true,
+    timezone: 'Z',
+    jsonStrings: true,
+    supportBigNumbers: true,
+    connectTimeout: 10_000,
+  });
+}

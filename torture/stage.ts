@@ -1,0 +1,119 @@
+import { Redis } from 'ioredis';
+import type { Connection } from 'mysql2/promise';
+import { setTimeout as delay } from 'node:timers/promises';
+import { History } from './history';
+import { freePort, Proxy, proxyDatabase, proxyRedis } from './proxy';
+import { connectSql, type Servers } from './servers';
+import { Service, type ServiceListener } from './service';
+
+const READY_WITHIN_MS = 60_000;
+
+/** Short bounds, so that a run sees many of them pass; the scheduled verification often, since keys are damaged often. */
+const SETTINGS = {
+  LOG_LEVEL: 'warn',
+  MYSQL_TIMEOUT_MS: '1500',
+  REDIS_TIMEOUT_MS: '700',
+  PROJECTION_WAIT_MS: '700',
+  READ_WAIT_MS: '1500',
+  PROJECTION_POLL_MS: '100',
+  SHUTDOWN_TIMEOUT_MS: '5000',
+  REBUILD_MIN_INTERVAL_S: '5',
+};
+export const VERIFY_INTERVAL_S = 5;
+
+/** What a run plays on: the services, the proxies in front of their servers, and a way past the proxies. */
+export interface Stage {
+  servers: Servers;
+  build: string;
+  services: Service[];
+  /** Between each service and MySQL, in the order of the services. */
+  mysqlProxies: Proxy[];
+  redisProxies: Proxy[];
+  /** Settings of a command line that goes past the proxies. */
+  directEnv: NodeJS.ProcessEnv;
+  prefix: string;
+  redis: Redis;
+  history: History;
+  /** Whether damage to keys is followed by a repair at once; else the services find it by themselves. */
+  mendsDamage: boolean;
+  /** A connection to the run's database, past the proxies. */
+  connect(): Promise<Connection>;
+  close(): Promise<void>;
+}
+
+/** Starts `count` services on a new database and an empty Redis. */
+export async function setStage(
+  servers: Servers,
+  build: string,
+  name: string,
+  count: number,
+  listenerOf: (history: History) => ServiceListener,
+): Promise<Stage> {
+  const history = new History();
+  const admin = await connectSql(servers.mysqlUrl);
+  await admin.query(`CREATE DATABASE ${name} DEFAULT CHARACTER SET utf8mb4`);
+  await admin.end();
+  const redis = new Redis(servers.redisPath, { maxRetriesPerRequest: null });
+  redis.on('error', () => undefined); // it is killed on purpose, and comes back
+  await redis.flushall();
+
+  const url = new URL(servers.mysqlUrl);
+  url.pathname = `/${name}`;
+  const { DATABASE_URL: _, REDIS_URL: __, ...inherited } = process.env;
+  const directEnv = {
+    ...inherited,
+    ...SETTINGS,
+    VERIFY_INTERVAL_S: String(VERIFY_INTERVAL_S),
+    DATABASE_URL: url.href,
+    REDIS_URL: servers.redisPath,
+  };
+  const services: Service[] = [];
+  const mysqlProxies: Proxy[] = [];
+  const redisProxies: Proxy[] = [];
+  for (let index = 0; index < count; index++) {
+    const database = await proxyDatabase(url.href);
+    const cache = await proxyRedis(servers.redisPath);
+    mysqlProxies.push(database.proxy);
+    redisProxies.push(cache.proxy);
+    const port = await freePort();
+    const env = { ...directEnv, DATABASE_URL: database.url, REDIS_URL: cache.url, PORT: String(port) };
+    services.push(new Service(index, `http://127.0.0.1:${port}`, build, env, listenerOf(history)));
+  }
+  for (const service of services) service.start();
+  await Promise.all(services.map((service) => ready(service)));
+  return {
+    servers,
+    build,
+    services,
+    mysqlProxies,
+    redisProxies,
+    directEnv,
+    prefix: 'tally',
+    redis,
+    history,
+    mendsDamage: true,
+    connect: () => connectSql(url.href),
+    async close() {
+      await Promise.all(services.map((service) => service.kill()));
+      await Promise.all([...mysqlProxies, ...redisProxies].map((proxy) => proxy.close()));
+      const sql = await connectSql(servers.mysqlUrl);
+      await sql.query(`DROP DATABASE ${name}`);
+      await sql.end();
+      redis.disconnect();
+    },
+  };
+}
+
+/** Waits until a service says that it is ready. */
+export async function ready(service: Service, withinMs = READY_WITHIN_MS): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const answer = await fetch(`${service.url}/health/ready`, { signal: AbortSignal.timeout(5000) }).catch(
+      () => undefined,
+    );
+    await answer?.arrayBuffer();
+    if (answer?.status === 200) return;
+    if (performance.now() > deadline) throw new Error(`service ${service.index} did not become ready`);
+    await delay(25);
+  }
+}
