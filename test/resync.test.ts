@@ -1,3 +1,4 @@
+import type { RowDataPacket } from 'mysql2/promise';
 import type { ResultSetHeader } from 'mysql2/promise';
 import { createLogger, openCore, redisReady, type Core } from '../src/app';
 import { adopt } from '../src/commands/adopt';
@@ -304,6 +305,18 @@ describe('what other programs do in MySQL', () => {
       (row: { name: string }) => row.name,
     );
     expect(names).toContain('Renamed');
+    expect(await verify()).toMatchObject({ drift: 0, unadopted: 0 });
+  });
+
+  test('a product renamed by another program has its name in the log before it is in a rebuilt model', async () => {
+    await place.sql.query("UPDATE products SET name = 'Renamed by hand' WHERE id = ?", [products[0]]);
+    await until(async () => runRebuild(core.resyncDeps));
+    await caughtUp(place);
+    const [events] = await place.sql.query<RowDataPacket[]>(
+      "SELECT payload FROM order_events WHERE type = 'ProductAdded' AND subject_id = ? ORDER BY position DESC LIMIT 1",
+      [products[0]],
+    );
+    expect(JSON.parse(events[0]?.payload)).toMatchObject({ name: 'Renamed by hand' });
     expect(await verify()).toMatchObject({ drift: 0, unadopted: 0 });
   });
 });

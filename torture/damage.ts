@@ -75,6 +75,7 @@ export async function mend(stage: Stage, window: { to: number }): Promise<void> 
   const deadline = performance.now() + MEND_WITHIN_MS;
   for (;;) {
     const { code, output } = await runTally(build, directEnv, 'repair', 30_000).done;
+    history.notes.push(`at ${history.now()} repair: exit ${code}: ${output}`);
     if (code === 0) break;
     if (performance.now() > deadline) {
       history.violated(`repair did not succeed within ${MEND_WITHIN_MS / 1000} s: ${output}`);

@@ -208,7 +208,7 @@ export const FAULTS = {
     about: '`tally rebuild`, by two at once',
     async inject({ build, directEnv }) {
       const runs = [1, 2].map(() => runTally(build, directEnv, 'rebuild', RESYNC_LIMIT_MS).done);
-      return (await Promise.all(runs)).map(({ code }) => `exit ${code}`).join(', ');
+      return (await Promise.all(runs)).map(outcomeOf).join('; ');
     },
   },
   'repair-twice': {
@@ -216,7 +216,7 @@ export const FAULTS = {
     about: '`tally repair`, by two at once',
     async inject({ build, directEnv }) {
       const runs = [1, 2].map(() => runTally(build, directEnv, 'repair', RESYNC_LIMIT_MS).done);
-      return (await Promise.all(runs)).map(({ code }) => `exit ${code}`).join(', ');
+      return (await Promise.all(runs)).map(outcomeOf).join('; ');
     },
   },
   'resync-killed': {
@@ -239,6 +239,12 @@ export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 
 export function faultOf(name: FaultName): Fault {
   return FAULTS[name];
+}
+
+/** The last lines say what it found. */
+function outcomeOf({ code, output }: { code: number | null; output: string }): string {
+  const lines = output.split('\n').filter((line) => line !== '' && !line.includes('%'));
+  return `exit ${code}: ${lines.join(' / ')}`;
 }
 
 function damage(kind: keyof typeof DAMAGES, about: string): Fault {

@@ -44,7 +44,7 @@ export class History {
   readonly violations: string[] = [];
   /** What else is worth knowing: faults that could not be injected. */
   readonly notes: string[] = [];
-  /** What the services logged as a warning or worse. */
+  /** What the services logged. */
   readonly logs: { at: number; line: string }[] = [];
   private readonly startedAt = performance.now();
   private nextId = 1;
@@ -85,6 +85,7 @@ export class History {
   /** Writes everything to a file, one JSON document a line. */
   save(file: string): void {
     for (const fault of this.faults) appendFileSync(file, `${JSON.stringify(fault)}\n`);
+    for (const note of this.notes) appendFileSync(file, `${JSON.stringify({ note })}\n`);
     for (const log of this.logs) appendFileSync(file, `${JSON.stringify(log)}\n`);
     for (const operation of this.operations) appendFileSync(file, `${JSON.stringify(operation)}\n`);
   }

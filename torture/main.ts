@@ -192,5 +192,7 @@ function faultNames(text: string): FaultName[] {
 }
 
 void (async () => {
-  process.exitCode = await main(process.argv.slice(2));
+  const exitCode = await main(process.argv.slice(2));
+  // Everything has ended. Node 20 sometimes spins for ever in its own clean-up after sockets were reset: it is left out.
+  process.exit(exitCode);
 })();

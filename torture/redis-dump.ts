@@ -14,7 +14,7 @@ export interface RedisDump {
 }
 
 /** Of a generation, but not of the model. */
-const BOOKKEEPING = new Set(['applied', 'building', 'keeper', 'fence']);
+const BOOKKEEPING = new Set(['applied', 'writes', 'building', 'keeper', 'fence']);
 
 export async function dumpRedis(redis: Redis, prefix: string): Promise<RedisDump> {
   const generation = await redis.get(`${prefix}:live:1`);

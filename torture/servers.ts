@@ -69,6 +69,21 @@ class MortalRedis extends MortalServer {
   }
 }
 
+function placeIn(runDir: string, name: string): Place {
+  return {
+    runDir,
+    dataDir: join(runDir, name),
+    logFile: join(runDir, `${name}.log`),
+    ephemeral: true,
+    onDeath: () => undefined, // it is killed on purpose
+  };
+}
+
+/** A Redis whose files are in a directory; to be started. */
+export function startableRedis(runDir: string): MortalRedis {
+  return new MortalRedis(redis, placeIn(runDir, 'redis'));
+}
+
 /** The servers behind the services; they outlive a run, each of which has a database of its own. */
 export interface Servers {
   mysql: MortalServer;
@@ -83,15 +98,8 @@ export interface Servers {
 
 export async function startServers(): Promise<Servers> {
   const runDir = await mkdtemp(join(tmpdir(), `tally-${process.pid}-`));
-  const place = (name: string): Place => ({
-    runDir,
-    dataDir: join(runDir, name),
-    logFile: join(runDir, `${name}.log`),
-    ephemeral: true,
-    onDeath: () => undefined, // it is killed on purpose
-  });
-  const mysqlServer = new MortalServer(mysql, place('mysql'));
-  const redisServer = new MortalRedis(redis, place('redis'));
+  const mysqlServer = new MortalServer(mysql, placeIn(runDir, 'mysql'));
+  const redisServer = startableRedis(runDir);
   const [mysqlUrl, redisPath] = await Promise.all([mysqlServer.start(), redisServer.start()]);
   const sql = await connectSql(mysqlUrl);
   const [rows] = await sql.query('SELECT VERSION() AS version');

@@ -18,7 +18,7 @@ interface LogLine {
 
 /** Told by its service. */
 export interface ServiceListener {
-  /** It logged something as a warning or worse. */
+  /** It logged something. */
   logged(service: number, line: LogLine, text: string): void;
   /** It ended, and nobody had asked it to. */
   died(service: number, how: string, lastLines: string[]): void;
@@ -102,7 +102,7 @@ export class Service {
     this.lines = [...this.lines.slice(1 - KEPT_LINES), text];
     try {
       const line = JSON.parse(text) as LogLine;
-      if (line.level >= 40) this.listener.logged(this.index, line, text);
+      this.listener.logged(this.index, line, text);
     } catch {
       // Not a line of the log: a stack trace on the way out, kept for the report.
     }

@@ -7,6 +7,7 @@ import { demoData } from '../import/demo';
 import { importData } from '../import/import';
 import { migrate } from '../mysql/migrate';
 import { parseTip } from '../events';
+import { readAppliedTip } from '../read-model/scripts';
 import { showProgress } from './progress';
 
 const MAX_FAULTS_SHOWN = 100;
@@ -82,7 +83,7 @@ async function describeReports({ redis, live }: Core, position: number, timeoutM
       await delay(REPORTS_PAUSE_MS)
     ) {
       const keys = await live.refresh();
-      const applied = keys === undefined ? null : await redis.projector.get(keys.applied);
+      const applied = keys === undefined ? null : await readAppliedTip(redis.projector, keys);
       if ((parseTip(applied ?? '')?.position ?? -1) >= position)
         return `The reports show it (position ${position}).`;
     }

@@ -9,6 +9,7 @@ import { RebuildAbandoned } from '../projections/rebuild';
 import { NoReadModel, ResyncBusy, runRebuild, runVerify, type ResyncDeps } from '../projections/resync';
 import { readVerification, type StoredVerification } from '../projections/verification-store';
 import { describeWork, readWork } from '../projections/work';
+import { readAppliedTip } from '../read-model/scripts';
 import { showProgress } from './progress';
 
 /** `tally verify`: exit code 1 where the read model differs from MySQL. */
@@ -50,7 +51,7 @@ export async function statusCommand(config: Config): Promise<number> {
   return withCore(config, async ({ databases, redis, live }) => {
     const head = await databases.reads.session(readHead);
     const keys = await live.refresh();
-    const applied = keys === undefined ? null : await redis.projector.get(keys.applied);
+    const applied = keys === undefined ? null : await readAppliedTip(redis.projector, keys);
     const work = await readWork(redis.projector, live.prefix);
     const verification = await readVerification(redis.projector, live.prefix);
     const rows: [string, string][] = [

@@ -4,7 +4,7 @@ import type { Database } from '../mysql/database';
 import { readAfter, readHead, type Head } from '../mysql/log';
 import type { Keys } from '../read-model/keys';
 import { isWrongType } from '../read-model/redis';
-import { apply, type ScriptedRedis } from '../read-model/scripts';
+import { apply, readAppliedTip, type ScriptedRedis } from '../read-model/scripts';
 import { nextBatch } from './batch';
 
 /** Why a generation cannot be kept up any more: it must be rebuilt. */
@@ -102,11 +102,11 @@ export async function applyEvents(
 
 /** The tip that a generation has applied. @throws GenerationLost where it has none. */
 export async function readApplied(redis: ScriptedRedis, keys: Keys): Promise<Tip> {
-  const applied = await redis.get(keys.applied).catch((error: unknown) => {
+  const applied = await readAppliedTip(redis, keys).catch((error: unknown) => {
     if (isWrongType(error)) throw new GenerationLost('foreign', keys, 'its applied is not a string');
     throw error;
   });
-  if (applied === null) throw new GenerationLost('missing', keys, 'it has no applied');
+  if (applied === null) throw new GenerationLost('missing', keys, 'it has no applied, or half a write');
   return tipFrom(applied, keys);
 }
 

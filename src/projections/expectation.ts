@@ -98,8 +98,8 @@ export class Expectation {
   }
 
   /**
-   * Where the key is about a product or user and the table says something else than the log, another program changed
-   * the table: then the log's word counts until that is adopted, and what is to be adopted is returned.
+   * Where the key is about a product or user that has no row, though the log says that it exists, another program deleted
+   * the row: then the log's word counts until that is adopted, and what is to be adopted is returned.
    */
   async preferLog(key: string): Promise<{ kind: SubjectKind; id: number } | undefined> {
     const subject = this.keys.catalogueSubjectOf(key);

@@ -8,7 +8,8 @@ import { GenerationLost } from './applier';
 import { collectGarbage, discard } from './generations';
 import { rebuild, type Rebuilt } from './rebuild';
 import { saveVerification, type StoredVerification } from './verification-store';
-import { verify, type Finding, type Unadopted, type Verification } from './verify';
+import type { Unadopted } from './snapshot';
+import { verify, type Finding, type Verification } from './verify';
 import { describeWork, readWork, Work, type WorkState } from './work';
 
 const MAX_REBUILDS_IN_A_ROW = 3;

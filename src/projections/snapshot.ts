@@ -1,7 +1,8 @@
-import type { Order, TallyEvent, Tip } from '../events';
+import { isDeepStrictEqual } from 'node:util';
+import { subjectId, type Order, type TallyEvent, type Tip } from '../events';
 import { readProductsAfter, readUsersAfter } from '../mysql/catalogue';
 import type { Database, Session } from '../mysql/database';
-import { latestEvents, readHead, readOrdersWithoutRow, type Head } from '../mysql/log';
+import { latestEvents, readHead, readOrdersWithoutRow, type Head, type SubjectKind } from '../mysql/log';
 import { readOrdersAfter } from '../mysql/orders';
 
 const PAGE_ROWS = 1000;
@@ -12,15 +13,23 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 export interface Snapshot {
   /** Where it stands. */
   head: Head;
-  /** The products and users, in pages. */
-  catalogue(): AsyncGenerator<TallyEvent[]>;
+  /** The products and users, in pages; as the log states them, like the orders. */
+  catalogue(unadopted?: UnadoptedListener): AsyncGenerator<TallyEvent[]>;
   /**
    * The orders **as the log states them**, in pages. Where another program wrote, changed or deleted an order and that
    * is not adopted yet, the log's content counts, because it is what every later event builds on; `unadopted` is told
    * of the order.
    */
-  orders(unadopted?: (orderId: number) => void): AsyncGenerator<Order[]>;
+  orders(unadopted?: UnadoptedListener): AsyncGenerator<Order[]>;
 }
+
+/** Something that another program changed in MySQL, and that the log does not tell yet. */
+export interface Unadopted {
+  kind: SubjectKind;
+  id: number;
+}
+
+type UnadoptedListener = (subject: Unadopted) => void;
 
 /** Opens a snapshot for `work`. */
 export async function withSnapshot<T>(
@@ -32,38 +41,62 @@ export async function withSnapshot<T>(
     const head = await readHead(session);
     return work({
       head,
-      catalogue: () => readCatalogue(session),
+      catalogue: (unadopted = () => undefined) => readCatalogue(session, unadopted),
       orders: (unadopted = () => undefined) => readOrders(session, head, unadopted),
     });
   }, STATEMENT_TIMEOUT_MS);
 }
 
-async function* readCatalogue(session: Session): AsyncGenerator<TallyEvent[]> {
+async function* readCatalogue(session: Session, unadopted: UnadoptedListener): AsyncGenerator<TallyEvent[]> {
   for (let after = 0; ;) {
     const rows = await readProductsAfter(session, after, PAGE_ROWS);
     if (rows.length === 0) break;
-    yield rows.map(({ id, name, sku }) => ({ type: 'ProductAdded', productId: id, name, sku }));
+    const stated = rows.map(({ id, name, sku }) => ({
+      type: 'ProductAdded' as const,
+      productId: id,
+      name,
+      sku,
+    }));
+    yield await asLogged(session, 'product', stated, unadopted);
     after = rows.at(-1)?.id ?? after;
   }
   for (let after = 0; ;) {
     const rows = await readUsersAfter(session, after, PAGE_ROWS);
     if (rows.length === 0) break;
-    yield rows.map(({ id, name }) => ({ type: 'UserRegistered', userId: id, name }));
+    const stated = rows.map(({ id, name }) => ({ type: 'UserRegistered' as const, userId: id, name }));
+    yield await asLogged(session, 'user', stated, unadopted);
     after = rows.at(-1)?.id ?? after;
   }
+}
+
+/** What the log says of the subjects of a page of rows, which say `stated`. */
+async function asLogged(
+  session: Session,
+  kind: SubjectKind,
+  stated: TallyEvent[],
+  unadopted: UnadoptedListener,
+): Promise<TallyEvent[]> {
+  const latest = await latestEvents(session, kind, stated.map(subjectId));
+  return stated.flatMap((event) => {
+    const id = subjectId(event);
+    const logged = latest.get(id)?.event;
+    if (isDeepStrictEqual(logged, event)) return event;
+    unadopted({ kind, id });
+    return logged?.type === event.type ? logged : [];
+  });
 }
 
 async function* readOrders(
   session: Session,
   head: Head,
-  unadopted: (orderId: number) => void,
+  unadopted: UnadoptedListener,
 ): AsyncGenerator<Order[]> {
   let logged = 0;
   for (let after = 0; ;) {
     const page = await readOrdersAfter(session, after, PAGE_ROWS);
     if (page.length === 0) break;
     const foreignIds = page.filter((stored) => !stored.asLogged).map(({ order }) => order.orderId);
-    foreignIds.forEach(unadopted);
+    for (const id of foreignIds) unadopted({ kind: 'order', id });
     const asLogged = await loggedOrders(session, foreignIds);
     const orders = page.flatMap(({ order, asLogged: same }) =>
       same ? order : (asLogged.get(order.orderId) ?? []),
@@ -74,7 +107,7 @@ async function* readOrders(
   }
   if (logged === head.ordersLive) return;
   const missing = await readOrdersWithoutRow(session);
-  missing.forEach(unadopted);
+  for (const id of missing) unadopted({ kind: 'order', id });
   for (let at = 0; at < missing.length; at += PAGE_ROWS) {
     const orders = await loggedOrders(session, missing.slice(at, at + PAGE_ROWS));
     yield [...orders.values()];

@@ -4,7 +4,7 @@ import { durabilityWarnings } from '../mysql/durability';
 import { evictionCheck, failed } from '../read-model/eviction';
 import type { LiveGeneration } from '../read-model/live';
 import { isUnreachable } from '../read-model/redis';
-import type { ScriptedRedis } from '../read-model/scripts';
+import { readAppliedTip, type ScriptedRedis } from '../read-model/scripts';
 import { readApplied } from './applier';
 import type { Projector } from './projector';
 import { readVerification, type StoredVerification } from './verification-store';
@@ -29,7 +29,7 @@ export async function readModelStatus({ redis, live, projector }: StatusDeps) {
   };
   try {
     const keys = await live.refresh();
-    const applied = keys === undefined ? null : await redis.get(keys.applied);
+    const applied = keys === undefined ? null : await readAppliedTip(redis, keys);
     const work = await readWork(redis, live.prefix);
     const verification: StoredVerification | undefined = await readVerification(redis, live.prefix);
     return {

@@ -2,14 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseTip, type Order, type Tip } from '../events';
 import type { Database } from '../mysql/database';
-import type { SubjectKind } from '../mysql/log';
 import { describeContent, inspect, sameContent, type Content, type Slice } from '../read-model/inspect';
 import type { Keys } from '../read-model/keys';
 import { restore, type ScriptedRedis } from '../read-model/scripts';
 import { catchUp, GenerationLost } from './applier';
 import { Expectation } from './expectation';
 import { scan } from './generations';
-import { withSnapshot, type Snapshot } from './snapshot';
+import { withSnapshot, type Snapshot, type Unadopted } from './snapshot';
 import type { Work } from './work';
 
 /** Keys read in one MULTI; about a millisecond of Redis. */
@@ -26,12 +25,6 @@ export interface Finding {
   expected: string;
   found: string;
   repaired: boolean;
-}
-
-/** Something that another program changed in MySQL, and that the log does not tell yet. */
-export interface Unadopted {
-  kind: SubjectKind;
-  id: number;
 }
 
 export interface Verification {
@@ -91,9 +84,10 @@ class Verifier {
   async run(snapshot: Snapshot): Promise<Verification> {
     const { work } = this.options;
     await work.progress({ phase: 'reading orders', total: snapshot.head.ordersLive });
-    for await (const events of snapshot.catalogue()) this.expectation.add(events);
+    const unadopted = (subject: Unadopted) => void this.unadopted.push(subject);
+    for await (const events of snapshot.catalogue(unadopted)) this.expectation.add(events);
     let orders = 0;
-    for await (const page of snapshot.orders((id) => this.unadopted.push({ kind: 'order', id }))) {
+    for await (const page of snapshot.orders(unadopted)) {
       await this.checkOrders(page);
       orders += page.length;
       await work.progress({ done: orders });

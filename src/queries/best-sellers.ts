@@ -44,6 +44,7 @@ export async function bestSellers(
     if (periods !== undefined) return topOfPeriods(reader, keys, { periods, measure, limit });
     const [applied, rows] = await reader.redis.tallyTopProducts(
       keys.applied,
+      keys.writes,
       keys.productRanking(measure),
       keys.productRanking(measure === 'sold' ? 'revenue' : 'sold'),
       limit,

@@ -21,6 +21,7 @@ export async function highestSpenders(
     const suffix = keys.userOrders('').slice(keys.user('').length);
     const [applied, rows] = await reader.redis.tallyTopUsers(
       keys.applied,
+      keys.writes,
       keys.usersSpent,
       limit,
       keys.user(''),

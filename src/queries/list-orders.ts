@@ -26,6 +26,7 @@ export async function listOrders(
     const ofUser = query.userId === undefined ? undefined : keys.userOrders(query.userId);
     const [applied, rows, next] = await reader.redis.tallyListOrders(
       keys.applied,
+      keys.writes,
       ofUser ?? keys.orderBlocks,
       query.limit,
       below,

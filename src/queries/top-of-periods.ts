@@ -1,7 +1,7 @@
 import { Problem } from '../errors';
 import { rankedId, type Keys, type Period } from '../read-model/keys';
 import type { Reader, Reading } from '../read-model/reader';
-import { readTogether, type ReadCommand } from '../read-model/scripts';
+import { readAppliedTip, readTogether, type ReadCommand } from '../read-model/scripts';
 import type { SoldProduct } from './best-sellers';
 import { ranked } from './figures';
 
@@ -190,7 +190,7 @@ async function tryScan(
   query: Query,
 ): Promise<Reading<SoldProduct[]> | undefined> {
   const { periods, measure, limit } = query;
-  const applied = await reader.redis.get(keys.applied);
+  const applied = await readAppliedTip(reader.redis, keys);
   if (applied === null) return { applied, value: [] };
   const totals = new Map<string, bigint>();
   for (const period of periods) {

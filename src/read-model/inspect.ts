@@ -26,7 +26,7 @@ export interface Inspection {
 
 /** Reads slices atomically, together with `applied`. */
 export async function inspect(redis: ScriptedRedis, keys: Keys, slices: Slice[]): Promise<Inspection> {
-  const multi = redis.multi().get(keys.applied);
+  const multi = redis.multi().get(keys.applied).hmget(keys.writes, 'begun', 'ended');
   for (const slice of slices) {
     switch (slice.type) {
       case 'none':
@@ -57,8 +57,9 @@ export async function inspect(redis: ScriptedRedis, keys: Keys, slices: Slice[])
     throw error;
   };
   const applied = take();
+  const [begun, ended] = take() as (string | null)[];
   return {
-    applied: typeof applied === 'string' ? applied : null,
+    applied: typeof applied === 'string' && begun === ended ? applied : null,
     contents: slices.map((slice) => contentOf(slice, take)),
   };
 }

@@ -25,6 +25,11 @@ export class Keys {
     return `${this.tag}:applied`;
   }
 
+  /** How many writes were begun and ended; see `scripts/complete.lua`. */
+  get writes(): string {
+    return `${this.tag}:writes`;
+  }
+
   /** While a generation is being filled: `token:next chunk`. */
   get building(): string {
     return `${this.tag}:building`;
@@ -97,7 +102,7 @@ export class Keys {
 
   /** Keys of the generation that are not part of the model. */
   isBookkeeping(key: string): boolean {
-    return key === this.applied || key === this.building || key === this.keeper || key === this.fence;
+    return [this.applied, this.writes, this.building, this.keeper, this.fence].includes(key);
   }
 
   /** The id of the order whose hash this key is; undefined for any other key. */

@@ -11,22 +11,27 @@ function lua(name: string): string {
   return readFileSync(join(__dirname, 'scripts', `${name}.lua`), 'utf8');
 }
 
-const OPERATIONS = lua('operations');
 /** `#!lua` makes Redis refuse the whole script when memory is full, instead of failing in the middle of it. */
-const APPLY = `#!lua\n${OPERATIONS}\n${lua('apply')}`;
-const FILL = `#!lua\n${OPERATIONS}\n${lua('fill')}`;
+function writing(...names: string[]): string {
+  return ['#!lua', lua('complete'), ...names.map(lua)].join('\n');
+}
+
+/** Carried out when memory is full, too. */
+function reading(name: string): { lua: string; readOnly: true } {
+  return { lua: ['#!lua flags=no-writes', lua('complete'), lua(name)].join('\n'), readOnly: true };
+}
 
 const SCRIPTS: Record<string, { numberOfKeys?: number; lua: string; readOnly?: boolean }> = {
-  tallyApply: { numberOfKeys: 2, lua: APPLY },
-  tallyFill: { numberOfKeys: 1, lua: FILL },
+  tallyApply: { numberOfKeys: 3, lua: writing('operations', 'apply') },
+  tallyFill: { numberOfKeys: 2, lua: writing('operations', 'fill') },
   tallyFinish: { numberOfKeys: 2, lua: lua('finish') },
-  tallyFlip: { numberOfKeys: 3, lua: lua('flip') },
-  tallyRestore: { numberOfKeys: 1, lua: lua('restore') },
+  tallyFlip: { numberOfKeys: 4, lua: writing('flip') },
+  tallyRestore: { numberOfKeys: 2, lua: writing('restore') },
   tallyReleaseIfMine: { numberOfKeys: 1, lua: lua('release-if-mine') },
-  tallyRead: { lua: lua('read'), readOnly: true },
-  tallyTopProducts: { numberOfKeys: 3, lua: lua('top-products'), readOnly: true },
-  tallyTopUsers: { numberOfKeys: 2, lua: lua('top-users'), readOnly: true },
-  tallyListOrders: { numberOfKeys: 2, lua: lua('list-orders'), readOnly: true },
+  tallyRead: reading('read'),
+  tallyTopProducts: { numberOfKeys: 4, ...reading('top-products') },
+  tallyTopUsers: { numberOfKeys: 3, ...reading('top-users') },
+  tallyListOrders: { numberOfKeys: 3, ...reading('list-orders') },
 };
 
 /** Every status that a script of Tally returns; each script's header says which and when. */
@@ -69,12 +74,18 @@ export async function readTogether(
 ): Promise<{ applied: string | null; replies: unknown[] }> {
   const args = commands.flatMap(([name, , ...rest]) => [rest.length, name, ...rest]);
   const [applied, ...replies] = await redis.tallyRead(
-    commands.length + 1,
+    commands.length + 2,
     keys.applied,
+    keys.writes,
     ...commands.map(([, key]) => key),
     ...args,
   );
   return { applied, replies };
+}
+
+/** The tip that a generation has applied, as it stands in Redis; null where the generation is not complete. */
+export async function readAppliedTip(redis: ScriptedRedis, keys: Keys): Promise<string | null> {
+  return (await readTogether(redis, keys, [])).applied;
 }
 
 /** Teaches a client the scripts; they are sent by their digest, and in full where Redis does not know them. */
@@ -93,6 +104,7 @@ export async function apply(
     redis.tallyApply(
       keys.applied,
       keys.fence,
+      keys.writes,
       formatTip(batch.expected),
       formatTip(batch.next),
       batch.fenceToken ?? '',
@@ -112,6 +124,7 @@ export async function fill(
   return outcome(() =>
     redis.tallyFill(
       keys.building,
+      keys.writes,
       `${token}:${chunk}`,
       `${token}:${chunk + 1}`,
       ...encodeOperations(operations),
@@ -137,6 +150,7 @@ export async function flip(redis: ScriptedRedis, to: Keys, from: Keys | undefine
       liveKey(to.prefix),
       to.applied,
       (from ?? to).applied,
+      to.writes,
       from?.generation ?? '',
       to.generation,
     ),
@@ -154,7 +168,7 @@ export async function restore(
     const flat = flatten(content);
     return [content.type, key, String(flat.length), ...flat];
   });
-  return outcome(() => redis.tallyRestore(keys.applied, formatTip(tip), ...args));
+  return outcome(() => redis.tallyRestore(keys.applied, keys.writes, formatTip(tip), ...args));
 }
 
 function flatten(content: Content): string[] {

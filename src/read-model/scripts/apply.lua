@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  {g}:applied      tip applied, `position:command_id`
 -- KEYS[2]  {g}:fence        token of a repair in progress, if any
+-- KEYS[3]  {g}:writes       see complete.lua
 -- ARGV[1]  expected tip: what `applied` must be
 -- ARGV[2]  next tip: what it will be
 -- ARGV[3]  the caller's fence token, or ''
@@ -12,7 +13,7 @@
 --   already   applied is at or past next
 --   overlap   applied is between expected and next: someone applied the first part
 --   behind    applied is before expected
---   missing   there is no applied: not a complete model
+--   missing   there is no applied, or half a write: not a complete model
 --   foreign   the same position, but another event: another history
 --   fenced    a repair holds the fence
 --   broken    an operation failed half-way; applied was removed, the generation must be rebuilt
@@ -25,8 +26,8 @@ local function position(tip)
   return tonumber(string.match(tip, '^(%d+):'))
 end
 
-local applied = redis.pcall('GET', KEYS[1])
-if type(applied) == 'table' then return { 'foreign', 'not a string' } end
+local isString, applied = pcall(appliedTip, KEYS[1], KEYS[3])
+if not isString then return { 'foreign', 'not a string' } end
 if not applied then return { 'missing', '' } end
 local expected, next = ARGV[1], ARGV[2]
 
@@ -44,10 +45,12 @@ end
 local fence = redis.call('GET', KEYS[2])
 if fence and fence ~= ARGV[3] then return { 'fenced', applied } end
 
+local count = beginWrite(KEYS[3])
 local failure = run(4)
 if failure then
   redis.call('DEL', KEYS[1])
   return { 'broken', failure }
 end
 redis.call('SET', KEYS[1], next)
+endWrite(KEYS[3], count)
 return { 'applied', next }

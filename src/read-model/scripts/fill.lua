@@ -1,6 +1,7 @@
 -- Writes one chunk of a generation that is being built.
 --
 -- KEYS[1]  {g}:building     `token:number of the next chunk`
+-- KEYS[2]  {g}:writes       see complete.lua
 -- ARGV[1]  expected value of KEYS[1]
 -- ARGV[2]  its next value
 -- ARGV[3]  operations (see operations.lua)
@@ -17,10 +18,12 @@ local building = redis.call('GET', KEYS[1])
 if building == ARGV[2] then return { 'already', '' } end
 if building ~= ARGV[1] then return { 'missing', building or '' } end
 
+local count = beginWrite(KEYS[2])
 local failure = run(3)
 if failure then
   redis.call('DEL', KEYS[1])
   return { 'broken', failure }
 end
 redis.call('SET', KEYS[1], ARGV[2])
+endWrite(KEYS[2], count)
 return { 'applied', '' }

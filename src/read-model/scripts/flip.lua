@@ -1,9 +1,9 @@
-#!lua
 -- Makes a complete generation the live one.
 --
 -- KEYS[1]  live pointer
 -- KEYS[2]  {new}:applied
 -- KEYS[3]  {old}:applied (or {new}:applied where there is no old one)
+-- KEYS[4]  {new}:writes (see complete.lua)
 -- ARGV[1]  id of the old generation, or '' for none
 -- ARGV[2]  id of the new generation
 --
@@ -11,14 +11,14 @@
 --   applied   live = new
 --   already   it was (its answer was lost)
 --   overlap   another generation went live meanwhile
---   missing   the new generation has no applied
+--   missing   the new generation has no applied, or half a write
 --   behind    the new generation is behind the old one (a foreign one has lost its applied before this)
 -- Atomic so that readers never go back: the new generation has at least what the old one had.
 
 local live = redis.call('GET', KEYS[1]) or ''
 if live == ARGV[2] then return { 'already', live } end
 if live ~= ARGV[1] then return { 'overlap', live } end
-local new = redis.call('GET', KEYS[2])
+local new = appliedTip(KEYS[2], KEYS[4])
 if not new then return { 'missing', '' } end
 local old = redis.call('GET', KEYS[3])
 if old then

@@ -1,19 +1,19 @@
-#!lua flags=no-writes
 -- A page of orders, highest id first.
 --
 -- KEYS[1]  {g}:applied
--- KEYS[2]  sorted set of a user's orders, or of the blocks of all orders
+-- KEYS[2]  {g}:writes (see complete.lua)
+-- KEYS[3]  sorted set of a user's orders, or of the blocks of all orders
 -- ARGV[1]  how many
 -- ARGV[2]  only ids below this one
 -- ARGV[3]  prefix of the orders' hashes
--- ARGV[4]  prefix of the blocks, or '' where KEYS[2] holds the ids themselves
+-- ARGV[4]  prefix of the blocks, or '' where KEYS[3] holds the ids themselves
 -- ARGV[5]  the block of ARGV[2] (only with ARGV[4])
 --
 -- Returns {applied, {{id, user_id, total_amount, items_count, items, created_at}, ...}, next}; `next` is the lowest id of
 -- the page if there are orders below it. An order whose hash is missing (damage that a repair will mend) is left out. Work is bounded: every listed block holds at least one order.
 -- Atomic so that a page is true at one position.
 
-local applied = redis.call('GET', KEYS[1])
+local applied = appliedTip(KEYS[1], KEYS[2])
 if not applied then return { false, {}, false } end
 local limit, below = tonumber(ARGV[1]), tonumber(ARGV[2])
 -- One more tells whether there is a next page.
@@ -21,10 +21,10 @@ local wanted = limit + 1
 
 local ids
 if ARGV[4] == '' then
-  ids = redis.call('ZRANGE', KEYS[2], '(' .. ARGV[2], '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, wanted)
+  ids = redis.call('ZRANGE', KEYS[3], '(' .. ARGV[2], '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, wanted)
 else
   ids = {}
-  local blocks = redis.call('ZRANGE', KEYS[2], ARGV[5], '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, wanted + 1)
+  local blocks = redis.call('ZRANGE', KEYS[3], ARGV[5], '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, wanted + 1)
   for _, block in ipairs(blocks) do
     if #ids >= wanted then break end
     local members = {}

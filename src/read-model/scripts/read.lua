@@ -1,9 +1,9 @@
-#!lua flags=no-writes
 -- Carries out several reading commands at one moment. A script rather than a MULTI, because Redis refuses to queue even
 -- reading commands while its memory is full, and because it is one command to send and to answer.
 --
 -- KEYS[1]      {g}:applied
--- KEYS[i + 1]  the key of command i
+-- KEYS[2]      {g}:writes (see complete.lua)
+-- KEYS[i + 2]  the key of command i
 -- ARGV         for each command: the number of its further arguments, its name, those arguments
 --
 -- Returns {applied, reply, reply, ...}
@@ -12,9 +12,9 @@
 -- Far below the limit of unpack.
 local STEP = 1000
 
-local replies = { redis.call('GET', KEYS[1]) }
+local replies = { appliedTip(KEYS[1], KEYS[2]) }
 local at = 1
-for i = 2, #KEYS do
+for i = 3, #KEYS do
   local count, name = tonumber(ARGV[at]), ARGV[at + 1]
   local first, last = at + 2, at + 1 + count
   local reply = redis.call(name, KEYS[i], unpack(ARGV, first, math.min(first + STEP - 1, last)))
@@ -23,7 +23,7 @@ for i = 2, #KEYS do
     local more = redis.call(name, KEYS[i], unpack(ARGV, from, math.min(from + STEP - 1, last)))
     for j = 1, #more do reply[#reply + 1] = more[j] end
   end
-  replies[i] = reply
+  replies[i - 1] = reply
   at = last + 1
 end
 return replies

@@ -1,7 +1,7 @@
-#!lua
 -- Makes damaged parts of the model what they should be at one position.
 --
 -- KEYS[1]  {g}:applied
+-- KEYS[2]  {g}:writes       see complete.lua
 -- ARGV[1]  tip at which the contents are true: what `applied` must be
 -- ARGV[2]  contents, each as `type, key, count, values...`
 --            none    the key should not exist
@@ -13,7 +13,7 @@
 -- Returns {status, applied}: applied | behind (applied moved on or is gone; nothing was changed)
 -- Atomic so that a content computed for one position is never written at another.
 
-local applied = redis.call('GET', KEYS[1])
+local applied = appliedTip(KEYS[1], KEYS[2])
 if applied ~= ARGV[1] then return { 'behind', applied or '' } end
 
 -- Far below the limit of unpack, and even, so that pairs stay together.
@@ -56,10 +56,12 @@ function restore.zset(key, first, last)
   end
 end
 
+local writes = beginWrite(KEYS[2])
 local at = 2
 while at <= #ARGV do
   local count = tonumber(ARGV[at + 2])
   restore[ARGV[at]](ARGV[at + 1], at + 3, at + 2 + count)
   at = at + 3 + count
 end
+endWrite(KEYS[2], writes)
 return { 'applied', applied }

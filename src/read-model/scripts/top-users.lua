@@ -1,8 +1,8 @@
-#!lua flags=no-writes
 -- The users who spent most.
 --
 -- KEYS[1]  {g}:applied
--- KEYS[2]  ranking of users
+-- KEYS[2]  {g}:writes (see complete.lua)
+-- KEYS[3]  ranking of users
 -- ARGV[1]  how many
 -- ARGV[2]  prefix of the users' hashes
 -- ARGV[3]  suffix that makes it the key of a user's orders
@@ -10,9 +10,9 @@
 -- Returns {applied, {{member, negated score, number of orders, name}, ...}}
 -- Atomic so that the position is the one at which the figures are true.
 
-local applied = redis.call('GET', KEYS[1])
+local applied = appliedTip(KEYS[1], KEYS[2])
 if not applied then return { false, {} } end
-local ranked = redis.call('ZRANGE', KEYS[2], 0, ARGV[1] - 1, 'WITHSCORES')
+local ranked = redis.call('ZRANGE', KEYS[3], 0, ARGV[1] - 1, 'WITHSCORES')
 local rows = {}
 for i = 1, #ranked, 2 do
   local member = ranked[i]
