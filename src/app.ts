@@ -130,7 +130,8 @@ export async function startApp(
   { logStream }: { logStream?: DestinationStream } = {},
 ): Promise<RunningApp> {
   const log = createLogger(config, logStream);
-  await migrateWhenReachable(config, log);
+  const applied = await whenReachable(log, () => migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS));
+  if (applied.length > 0) log.info({ applied }, 'the schema is up to date');
 
   // The projector and the writer need each other: what was committed goes to the projector.
   const listener: CommitListener = {
@@ -200,7 +201,8 @@ export async function startApp(
     await core.close();
   };
   try {
-    for (const warning of await durabilityWarnings(databases.reads)) log.warn(warning);
+    for (const warning of await whenReachable(log, () => durabilityWarnings(databases.reads)))
+      log.warn(warning);
     // Not for long: a service without Redis takes commands all the same.
     await redisReady(redis.projector, config.REDIS_TIMEOUT_MS).catch(() => undefined);
     projector.start();
@@ -216,13 +218,12 @@ async function listen(server: App, { HOST: host, PORT: port }: Config): Promise<
   return server.listen({ host, port });
 }
 
-async function migrateWhenReachable(config: Config, log: Logger): Promise<void> {
+/** Does something in MySQL that a start cannot do without; waits where it cannot be reached. */
+async function whenReachable<T>(log: Logger, work: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + MYSQL_START_TIMEOUT_MS;
   for (let told = false; ; told = true) {
     try {
-      const applied = await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
-      if (applied.length > 0) log.info({ applied }, 'the schema is up to date');
-      return;
+      return await work();
     } catch (error) {
       if (failureOf(error) !== 'unreachable' || performance.now() > deadline) throw error;
       if (!told) log.warn({ reason: errorMessage(error) }, 'MySQL cannot be reached yet; waiting for it');

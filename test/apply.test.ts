@@ -108,7 +108,7 @@ describe('the apply script', () => {
   });
 
   test('fenced: only the holder of the fence applies', async () => {
-    await redis.set(keys.fence, 'token');
+    await redis.set(keys.fence, 'token', 'PX', 60_000);
     const batch = { expected: tip(1, 'a'), next: tip(2, 'b'), operations: sale() };
     expect((await apply(redis, keys, batch)).status).toBe('fenced');
     expect(await sold()).toBeNull();

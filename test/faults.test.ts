@@ -110,7 +110,7 @@ test('with Redis stopped commands succeed, and the reports follow when it is bac
 
 test('503: a position that the read model does not reach in time', async () => {
   const fence = await liveKeyOf(place, 'fence');
-  await place.redis.set(fence, 'somebody');
+  await place.redis.set(fence, 'somebody', 'PX', 60_000);
   try {
     const created = await order();
     expect([created.status, created.body.projected]).toEqual([201, false]);
@@ -247,13 +247,24 @@ test('packets that vanish for a while cost no more than that while', async () =>
   await expectReportsToBeRight();
 });
 
+test('a service that loses MySQL while it starts waits for it', async () => {
+  let lost = 0;
+  mysql.loseAnswers((request) => request.includes('sync_binlog') && lost++ === 0);
+  const another = await startTally(place, {
+    DATABASE_URL: `mysql://root@127.0.0.1:${mysql.port}${new URL(place.config.DATABASE_URL).pathname}`,
+  });
+  mysql.loseAnswers(undefined);
+  await another.app.close();
+  expect(lost).toBeGreaterThan(0);
+});
+
 test('a clock that is set back lets no wait become longer', async () => {
   const now = Date.now();
   const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
   try {
     // A read waits for a position that does not come; meanwhile the clock goes back by a day.
     const fence = await liveKeyOf(place, 'fence');
-    await place.redis.set(fence, 'somebody');
+    await place.redis.set(fence, 'somebody', 'PX', 60_000);
     const { body } = await order();
     const waiting = tally.get('/orders/reports/summary', { 'tally-min-position': String(body.position) });
     clock.mockReturnValue(now - 86_400_000);

@@ -157,6 +157,25 @@ test('all damages at once are mended by a restart', async () => {
   expect(await reports()).toEqual(before);
 });
 
+test.each(['live pointer', 'applied', 'work', 'fence', 'keeper', 'verification', 'writes'])(
+  'a %s of another type, which would never expire, keeps nothing from healing',
+  async (name) => {
+    const { orders } = (await tally.get('/orders/reports/summary')).body;
+    const outside: Record<string, string> = {
+      'live pointer': `${place.prefix}:live:1`,
+      work: `${place.prefix}:work:1`,
+      verification: `${place.prefix}:verification:1`,
+    };
+    const key = outside[name] ?? (await liveKeyOf(place, name));
+    await place.redis.multi().del(key).rpush(key, 'a list').exec();
+    await until(async () => (await repair()).drift === 0);
+    await order(1);
+    await caughtUp(place);
+    expect((await tally.get('/read-model')).status).toBe(200);
+    expect((await tally.get('/orders/reports/summary')).body.orders).toBe(orders + 1);
+  },
+);
+
 test('verification and repair are exact while orders are being written', async () => {
   let writing = true;
   const writers = Promise.all(

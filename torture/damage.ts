@@ -46,14 +46,14 @@ export async function damageKey(stage: Stage, random: Random, kind: keyof typeof
   const { redis, prefix } = stage;
   const pointer = `${prefix}:live:1`;
   const generation = await redis.get(pointer).catch(() => null); // it may be a list by now
-  const keys = (await redis.keys(`{${prefix}:${generation}}:*`)).filter(
-    (name) => !/:(keeper|fence)$/.test(name),
-  );
-  const applied = `{${prefix}:${generation}}:applied`;
+  const start = `{${prefix}:${generation}}:`;
+  const keys = (await redis.keys(`${start}*`)).filter((name) => !/:(keeper|fence)$/.test(name));
   // Among thousands of orders, the few keys on which all depends would hardly ever be hit.
   const rare = keys.filter((name) => !/\}:(order:|user:\d+$|product:\d+$)/.test(name));
+  const bookkeeping = [`${prefix}:work:1`, `${prefix}:verification:1`, `${start}fence`, `${start}keeper`];
   const key = random.pick([
-    random.pick([pointer, applied]),
+    random.pick([pointer, `${start}applied`]),
+    random.pick(bookkeeping),
     ...pickUpTo(random, keys),
     ...pickUpTo(random, rare),
     ...pickUpTo(random, rare),

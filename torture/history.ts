@@ -44,7 +44,7 @@ export class History {
   readonly violations: string[] = [];
   /** What else is worth knowing: faults that could not be injected. */
   readonly notes: string[] = [];
-  /** What the services logged. */
+  /** What the services logged as a warning or worse. */
   readonly logs: { at: number; line: string }[] = [];
   private readonly startedAt = performance.now();
   private nextId = 1;

@@ -4,12 +4,240 @@ import type { FaultName } from './faults';
 /** A bug of the kind that services of this sort have had, which the checker must catch. */
 export interface PlantedBug {
   name: string;
-  /** What goes wrong, and for whom. */
   about: string;
+  /** What makes a copy of the sources have it. */
   edits: Edit[];
-  /** Those under which it shows. */
+  /** Those under which it shows; rounds of them follow each other. */
   faults: FaultName[];
   seconds: number;
 }
 
-export const PLANTED_BUGS: PlantedBug[] = [];
+const SCRIPTS = 'read-model/scripts';
+
+export const PLANTED_BUGS: PlantedBug[] = [
+  {
+    name: 'apply-without-compare',
+    about: 'events are applied without a look at what is applied already',
+    edits: [
+      {
+        file: `${SCRIPTS}/apply.lua`,
+        find: 'if applied ~= expected then',
+        replace: 'if false then',
+      },
+    ],
+    faults: ['apply-answer-lost', 'kill-service'],
+    seconds: 4,
+  },
+  {
+    name: 'increment-retried',
+    about: 'events that were applied already are applied again, as a blind retry of INCRBY does',
+    edits: [
+      {
+        file: `${SCRIPTS}/apply.lua`,
+        find: "return { 'already', applied }",
+        replace: "run(4) return { 'already', applied }",
+      },
+    ],
+    faults: ['apply-answer-lost', 'redis-cut'],
+    seconds: 6,
+  },
+  {
+    name: 'create-overtakes-delete',
+    about: 'of a creation and a deletion that are applied together, the creation has the last word',
+    edits: [
+      {
+        file: 'read-model/operations.ts',
+        find: '} else {\n        this.byTarget.set(key, operation);',
+        replace: '} else if (earlier === undefined) {\n        this.byTarget.set(key, operation);',
+      },
+    ],
+    faults: ['redis-cut', 'redis-freeze'],
+    seconds: 6,
+  },
+  {
+    name: 'event-lost',
+    about: 'now and then an event is passed over',
+    edits: [
+      {
+        file: 'projections/batch.ts',
+        find: 'const operations = project(keys, logged.event);',
+        replace: 'const operations = logged.position % 61 === 0 ? [] : project(keys, logged.event);',
+      },
+    ],
+    faults: ['kill-service'],
+    seconds: 4,
+  },
+  {
+    name: 'gap-in-the-log',
+    about: 'now and then a position is left out, as auto-increment does after a rollback',
+    edits: [
+      {
+        file: 'mysql/log.ts',
+        find: 'UPDATE event_head SET position = @h + ?, tip',
+        replace: 'UPDATE event_head SET position = @h + ? + (RAND() < 0.02), tip',
+      },
+    ],
+    faults: ['kill-service'],
+    seconds: 4,
+  },
+  {
+    name: 'float-money',
+    about: 'the revenue of a line is computed with a floating point number',
+    edits: [
+      {
+        file: 'events.ts',
+        find: 'return BigInt(line.quantity) * line.unitPrice;',
+        replace: 'return BigInt(Math.trunc(line.quantity * (Number(line.unitPrice) / 100) * 100));',
+      },
+    ],
+    faults: ['kill-service'],
+    seconds: 3,
+  },
+  {
+    name: 'repair-without-fence',
+    about: 'a repair neither keeps others from applying nor notices that they did',
+    edits: [
+      {
+        file: `${SCRIPTS}/restore.lua`,
+        find: 'if applied ~= ARGV[1] then',
+        replace: 'if not applied then',
+      },
+      {
+        file: 'projections/verify.ts',
+        find: "const fenced = await this.redis.set(this.keys.fence, token, 'PX', FENCE_TTL_MS, 'NX');",
+        replace: "const fenced = 'OK';",
+      },
+      {
+        // The time that a slow network takes.
+        file: 'projections/verify.ts',
+        find: 'const content = this.expectation.content(slice);',
+        replace: 'const content = this.expectation.content(slice); await delay(60);',
+      },
+    ],
+    faults: ['change-key', 'wrong-type'],
+    seconds: 12,
+  },
+  {
+    name: 'rebuild-misses-events',
+    about: 'a rebuild says that it contains what was committed while it read its snapshot',
+    edits: [
+      {
+        file: 'projections/rebuild.ts',
+        find: 'await builder.end(tipOfHead(snapshot.head));',
+        replace: 'await builder.end(tipOfHead(await database.session(readHead)));',
+      },
+      {
+        file: 'projections/rebuild.ts',
+        find: "import { readAfter } from '../mysql/log';",
+        replace: "import { readAfter, readHead } from '../mysql/log';",
+      },
+    ],
+    faults: ['flushall', 'rebuild-twice'],
+    seconds: 6,
+  },
+  {
+    name: 'lost-commit-is-a-failure',
+    about: 'a COMMIT whose answer is lost is reported as not carried out',
+    edits: [
+      {
+        file: 'commands/writer.ts',
+        find: 'const receipt = await this.resolve(command, error);',
+        replace: 'const receipt = undefined; throw finalProblem(error.cause);',
+      },
+    ],
+    faults: ['commit-answer-lost'],
+    seconds: 4,
+  },
+  {
+    name: 'lost-commit-is-repeated',
+    about: 'a COMMIT whose answer is lost is carried out again without a look',
+    edits: [
+      {
+        file: 'commands/writer.ts',
+        find: 'const receipt = await this.resolve(command, error);',
+        replace:
+          'const receipt = undefined; command = { ...command, identity: { ...command.identity, commandId: uniqueIdentity().commandId } };',
+      },
+    ],
+    faults: ['commit-answer-lost'],
+    seconds: 4,
+  },
+  {
+    name: 'stale-read',
+    about: 'a read does not wait for the position that it was asked for',
+    edits: [
+      {
+        file: 'read-model/reader.ts',
+        find: 'if (reading.position >= minPosition) return reading;',
+        replace: 'if (minPosition >= 0) return reading;',
+      },
+    ],
+    faults: ['redis-delay', 'redis-cut'],
+    seconds: 5,
+  },
+  {
+    name: 'adoption-adds-only',
+    about: 'an order that another program changed is added to the reports without taking the old one away',
+    edits: [
+      {
+        file: 'commands/adopt.ts',
+        find: "if (logged?.type === 'OrderCreated') events.push({ type: 'OrderDeleted', order: logged.order });",
+        replace: '',
+      },
+    ],
+    faults: ['other-program', 'repair-twice'],
+    seconds: 10,
+  },
+  {
+    name: 'key-ignored',
+    about: 'two requests with one Idempotency-Key are carried out twice',
+    edits: [
+      {
+        file: 'http/commands.ts',
+        find: "if (typeof key !== 'string') return uniqueIdentity();",
+        replace: "if (typeof key !== 'number') return uniqueIdentity();",
+      },
+    ],
+    faults: ['kill-service'],
+    seconds: 3,
+  },
+  {
+    name: 'ghost-in-a-list',
+    about: 'a deleted order stays in the list of its user',
+    edits: [
+      {
+        file: 'projections/project.ts',
+        find: "{ kind: 'remove-id', key: keys.userOrders(order.userId), id: order.orderId },",
+        replace: '',
+      },
+    ],
+    faults: ['kill-service'],
+    seconds: 3,
+  },
+  {
+    name: 'half-a-transaction',
+    about: 'half a transaction that Redis carries out at a later start goes unnoticed',
+    edits: [
+      {
+        file: `${SCRIPTS}/complete.lua`,
+        find: 'if counts.err or counts[1] ~= counts[2] then return false end',
+        replace: '',
+      },
+    ],
+    faults: ['redis-cut-log'],
+    seconds: 12,
+  },
+  {
+    name: 'dead-connection-kept',
+    about: 'a connection to Redis that is dead at the other end is used for ever',
+    edits: [
+      {
+        file: 'read-model/redis.ts',
+        find: 'socketTimeout: config.REDIS_TIMEOUT_MS,',
+        replace: '',
+      },
+    ],
+    faults: ['redis-half-open'],
+    seconds: 3,
+  },
+];

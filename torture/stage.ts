@@ -10,7 +10,7 @@ const READY_WITHIN_MS = 60_000;
 
 /** Short bounds, so that a run sees many of them pass; the scheduled verification often, since keys are damaged often. */
 const SETTINGS = {
-  LOG_LEVEL: 'info',
+  LOG_LEVEL: 'warn',
   MYSQL_TIMEOUT_MS: '1500',
   REDIS_TIMEOUT_MS: '700',
   PROJECTION_WAIT_MS: '700',

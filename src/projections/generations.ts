@@ -26,7 +26,7 @@ export async function collectGarbage(redis: ScriptedRedis, prefix: string): Prom
   const collected: string[] = [];
   for (const generation of generations) {
     const keys = new Keys(prefix, generation);
-    if ((await redis.exists(keys.keeper)) === 1) continue;
+    if ((await redis.pttl(keys.keeper)) > 0) continue; // one that never expires is nobody's sign of life
     // Looked up last: a generation goes live before its keeper expires.
     if ((await liveGenerations(redis, prefix)).has(generation)) continue;
     await discard(redis, keys);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { verificationKey } from '../read-model/keys';
-import { parseStored } from '../read-model/stored';
+import { readStored } from '../read-model/stored';
 import type { ScriptedRedis } from '../read-model/scripts';
 import type { Verification } from './verify';
 
@@ -41,6 +41,5 @@ export async function readVerification(
   redis: ScriptedRedis,
   prefix: string,
 ): Promise<StoredVerification | undefined> {
-  const text = await redis.get(verificationKey(prefix));
-  return text === null ? undefined : parseStored(storedVerification, text);
+  return readStored(redis, verificationKey(prefix), storedVerification);
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { workKey } from '../read-model/keys';
-import { parseStored } from '../read-model/stored';
+import { readStored } from '../read-model/stored';
 import type { ScriptedRedis } from '../read-model/scripts';
 
 /** A worker that says nothing for this long is taken for dead, and another may begin. */
@@ -60,7 +60,12 @@ export class Work {
       startedAt: Date.now(),
     };
     const work = new Work(redis, prefix, options, state);
-    const taken = await redis.set(workKey(prefix), JSON.stringify(state), 'PX', TTL_MS, 'NX');
+    const take = () => redis.set(workKey(prefix), JSON.stringify(state), 'PX', TTL_MS, 'NX');
+    let taken = await take();
+    if (taken !== 'OK' && (await redis.pttl(workKey(prefix))) === -1) {
+      await redis.del(workKey(prefix)); // it would never expire: it is nobody's sign of life
+      taken = await take();
+    }
     if (taken !== 'OK') return undefined;
     options.observe?.(state);
     return work;
@@ -86,8 +91,7 @@ export class Work {
 
 /** What some instance is doing at the moment, if any. */
 export async function readWork(redis: ScriptedRedis, prefix: string): Promise<WorkState | undefined> {
-  const text = await redis.get(workKey(prefix));
-  return text === null ? undefined : parseStored(workState, text);
+  return readStored(redis, workKey(prefix), workState);
 }
 
 /** For people: `rebuild: reading, 41 % of 830 orders, 2,100 orders/s, 3 s left`. */

@@ -1,4 +1,5 @@
 import { Keys, liveKey } from './keys';
+import { isWrongType } from './redis';
 import type { ScriptedRedis } from './scripts';
 
 /** Which generation is live, as this process knows it. Shared by the reader and the projector of a process. */
@@ -17,9 +18,21 @@ export class LiveGeneration {
 
   /** Asks Redis. */
   async refresh(): Promise<Keys | undefined> {
-    const generation = await this.redis.get(liveKey(this.prefix));
+    const generation = await this.readPointer();
     if (generation === null) this.known = undefined;
     else if (generation !== this.known?.generation) this.known = new Keys(this.prefix, generation);
     return this.known;
+  }
+
+  /** A pointer of another type points nowhere, and would keep every other from being set. */
+  private async readPointer(): Promise<string | null> {
+    const key = liveKey(this.prefix);
+    try {
+      return await this.redis.get(key);
+    } catch (error) {
+      if (!isWrongType(error)) throw error;
+      await this.redis.del(key);
+      return null;
+    }
   }
 }

@@ -86,13 +86,15 @@ export class Reader {
         if (refreshed === undefined || refreshed.generation === keys.generation) break;
         keys = refreshed;
       }
+      const detail = await this.freshness.buildingDetail();
+      throw new Problem('read-model-building', detail, { retryAfterSeconds: 2 });
     } catch (error) {
+      if (error instanceof Problem) throw error;
       if (isUnreachable(error)) throw redisProblem(error);
       if (!isWrongType(error)) throw error;
       this.freshness.damaged();
       const detail = 'A key has another type than it should; a repair has been called for.';
       throw new Problem('read-model-damaged', detail, { retryAfterSeconds: 2, cause: error });
     }
-    throw new Problem('read-model-building', await this.freshness.buildingDetail(), { retryAfterSeconds: 2 });
   }
 }

@@ -1,10 +1,21 @@
 import type { z } from 'zod';
+import { isWrongType } from './redis';
+import type { ScriptedRedis } from './scripts';
 
-/** A JSON document that Tally stored in Redis; undefined where it is not that any more. */
-export function parseStored<S extends z.ZodType>(schema: S, text: string): z.output<S> | undefined {
+/** A JSON document that Tally stored in Redis; undefined where there is none, or it is not that any more. */
+export async function readStored<S extends z.ZodType>(
+  redis: ScriptedRedis,
+  key: string,
+  schema: S,
+): Promise<z.output<S> | undefined> {
+  const text = await redis.get(key).catch((error: unknown) => {
+    if (isWrongType(error)) return null; // edited by hand: as good as absent
+    throw error;
+  });
+  if (text === null) return undefined;
   try {
     return schema.safeParse(JSON.parse(text)).data;
   } catch {
-    return undefined; // edited by hand: as good as absent
+    return undefined; // likewise
   }
 }

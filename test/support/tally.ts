@@ -162,7 +162,7 @@ export async function dump(place: Place): Promise<Record<string, unknown>> {
   const entries: [string, unknown][] = [];
   for (const key of all) {
     const suffix = key.slice(start.length);
-    if (['applied', 'writes', 'keeper'].includes(suffix)) continue;
+    if (['applied', 'writes', 'keeper', 'fence'].includes(suffix)) continue;
     entries.push([suffix, await valueOf(redis, key)]);
   }
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -42,8 +42,9 @@ if applied ~= expected then
   return { 'already', applied }
 end
 
-local fence = redis.call('GET', KEYS[2])
-if fence and fence ~= ARGV[3] then return { 'fenced', applied } end
+-- One that is not a string, or never expires, was set by hand and would hold for ever.
+local fence = redis.pcall('GET', KEYS[2])
+if type(fence) == 'string' and fence ~= ARGV[3] and redis.call('PTTL', KEYS[2]) > 0 then return { 'fenced', applied } end
 
 local count = beginWrite(KEYS[3])
 local failure = run(4)
