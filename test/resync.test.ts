@@ -176,6 +176,18 @@ test.each(['live pointer', 'applied', 'work', 'fence', 'keeper', 'verification',
   },
 );
 
+test('a user who registers while strangers are looked for is none', async () => {
+  const scan = core.redis.projector.scan.bind(core.redis.projector);
+  jest.spyOn(core.redis.projector, 'scan').mockImplementationOnce((async (
+    ...args: Parameters<typeof scan>
+  ) => {
+    await tally.post('/users', { name: 'New', email: 'new@example.com' });
+    await caughtUp(place);
+    return scan(...args);
+  }) as typeof scan);
+  expect(await verify()).toMatchObject({ drift: 0, findings: [] });
+});
+
 test('verification and repair are exact while orders are being written', async () => {
   let writing = true;
   const writers = Promise.all(

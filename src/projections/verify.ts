@@ -163,7 +163,9 @@ class Verifier {
   }
 
   /** A slice that differs: is it damaged, or did another program change MySQL? */
-  private async examine(slice: Slice): Promise<void> {
+  private async examine(listed: Slice): Promise<void> {
+    // A key that nothing was known of when it was listed may have come into being with an event since.
+    const slice = listed.type === 'none' ? this.expectation.model.sliceOf(listed.key) : listed;
     const changed = await this.expectation.preferLog(slice.key);
     if (changed !== undefined) this.unadopted.push(changed);
     const suspect =
