@@ -9,6 +9,11 @@ import { migrate, MigrationError } from './mysql/migrate';
 import { failureOf } from './mysql/failures';
 import { VERSION } from './version';
 
+const FINDINGS_OPTION = [
+  '--findings <file>',
+  'write every key that differs to a file, one JSON object a line (only the first 100 are shown)',
+] as const;
+
 /**
  * The process. Returns its exit code; `serve` returns when the service has stopped.
  * 0: done. 1: an error, or drift that was found and not mended.
@@ -45,11 +50,17 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
   program
     .command('verify')
     .description('compare the read model with MySQL, key by key; changes nothing')
-    .action(run(verifyCommand));
+    .option(...FINDINGS_OPTION)
+    .action(async ({ findings }: { findings?: string }) => {
+      exitCode = await verifyCommand(loadConfig(env), findings);
+    });
   program
     .command('repair')
     .description('verify, mend what is damaged in Redis, adopt what other programs changed in MySQL')
-    .action(run(repairCommand));
+    .option(...FINDINGS_OPTION)
+    .action(async ({ findings }: { findings?: string }) => {
+      exitCode = await repairCommand(loadConfig(env), findings);
+    });
   program
     .command('rebuild')
     .description('build a new read model beside the live one')

@@ -247,6 +247,41 @@ test('packets that vanish for a while cost no more than that while', async () =>
   await expectReportsToBeRight();
 });
 
+test('a connection that goes silent before its first command keeps no command waiting', async () => {
+  mysql.holdRequest((request) => request.includes('SET SESSION time_zone'));
+  mysql.reset();
+  const answers = await Promise.all(Array.from({ length: 5 }, () => order()));
+  expect(mysql.isHolding()).toBe(true);
+  for (const { status } of answers) expect([201, 503]).toContain(status);
+  mysql.reset();
+  mysql.deliverHeld();
+  await until(async () => (await order()).status === 201);
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
+test('a transaction that MySQL chooses to end a deadlock with is carried out again', async () => {
+  const holder = await place.sql.getConnection();
+  try {
+    await holder.query('START TRANSACTION');
+    await holder.query('SELECT position FROM event_head WHERE id = 1 FOR UPDATE');
+    const waiting = order(); // has its rows, which refer to the user, and waits for the head
+    await until(async () => {
+      const [rows] = await place.sql.query<RowDataPacket[]>('SHOW FULL PROCESSLIST');
+      return rows.some(({ Info }) => String(Info).includes('event_head WHERE id = 1 FOR UPDATE'));
+    });
+    // This waits for the order, which waits for us: one of the two must go. Ours is the heavier one, so it stays.
+    await holder.query('DELETE FROM order_events');
+    await holder.query("UPDATE users SET name = 'Grace' WHERE id = ?", [user]);
+    await holder.query('ROLLBACK');
+    expect((await waiting).status).toBe(201);
+  } finally {
+    holder.release();
+  }
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
 test('a service that loses MySQL while it starts waits for it', async () => {
   let lost = 0;
   mysql.loseAnswers((request) => request.includes('sync_binlog') && lost++ === 0);

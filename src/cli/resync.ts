@@ -1,3 +1,4 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { createLogger, openCore, redisReady, type Core } from '../app';
 import type { Config } from '../config';
 import { errorMessage, Problem } from '../errors';
@@ -13,9 +14,10 @@ import { readAppliedTip } from '../read-model/scripts';
 import { showProgress } from './progress';
 
 /** `tally verify`: exit code 1 where the read model differs from MySQL. */
-export async function verifyCommand(config: Config): Promise<number> {
+export async function verifyCommand(config: Config, findingsFile?: string): Promise<number> {
   return withCore(config, async (core, deps) => {
-    const found = await runVerify({ ...core.resyncDeps, ...deps }, { repair: false });
+    const findings = openFindings(findingsFile);
+    const found = await runVerify({ ...core.resyncDeps, ...deps, ...findings }, { repair: false });
     console.log(describeVerification(found));
     if (found.drift > 0 || found.unadopted > 0) console.log('`tally repair` mends it.');
     return found.drift === 0 && found.unadopted === 0 ? 0 : 1;
@@ -23,9 +25,10 @@ export async function verifyCommand(config: Config): Promise<number> {
 }
 
 /** `tally repair`: exit code 1 where drift is left. */
-export async function repairCommand(config: Config): Promise<number> {
+export async function repairCommand(config: Config, findingsFile?: string): Promise<number> {
   return withCore(config, async (core, deps) => {
-    const found = await runVerify({ ...core.resyncDeps, ...deps }, { repair: true });
+    const findings = openFindings(findingsFile);
+    const found = await runVerify({ ...core.resyncDeps, ...deps, ...findings }, { repair: true });
     console.log(describeVerification(found));
     const left = found.drift - found.repaired;
     if (left > 0)
@@ -67,6 +70,13 @@ export async function statusCommand(config: Config): Promise<number> {
   });
 }
 
+/** Writes all findings to a file, at once: drift is rare, and what was found must not be lost with the process. */
+function openFindings(file: string | undefined): Pick<ResyncDeps, 'onFinding'> {
+  if (file === undefined) return {};
+  writeFileSync(file, ''); // fails now, rather than after minutes, where it cannot be written
+  return { onFinding: (finding) => appendFileSync(file, `${JSON.stringify(finding)}\n`) };
+}
+
 function describeVerification({
   finished_at,
   orders,
@@ -83,7 +93,8 @@ function describeVerification({
   if (unadopted > 0) lines.push(`${unadopted} changes of other programs in MySQL, ${adopted} adopted`);
   for (const { key, expected, found } of findings)
     lines.push(`  ${key}\n    expected ${expected}\n    found    ${found}`);
-  if (findings.length < drift) lines.push(`  … and ${drift - findings.length} more`);
+  if (findings.length < drift)
+    lines.push(`  … and ${drift - findings.length} more: \`--findings FILE\` writes them all`);
   return lines.join('\n');
 }
 

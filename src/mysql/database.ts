@@ -8,6 +8,7 @@ import {
 import type { Config } from '../config';
 import { Problem } from '../errors';
 import { failureOf } from './failures';
+import { within } from './within';
 
 type Parameter = string | number | bigint | Buffer | null | Parameter[];
 
@@ -95,7 +96,7 @@ export class Session {
     values: Parameter[],
   ): Promise<[T, unknown]> {
     try {
-      return await this.connection.query<T>({ sql, values, timeout: this.timeoutMs });
+      return await within(this.timeoutMs, 'answer of MySQL', this.connection.query<T>({ sql, values }));
     } catch (error) {
       if (failureOf(error) === 'unreachable') this.broken = true;
       throw error;
@@ -133,22 +134,16 @@ export class Database {
   private async acquire(): Promise<PoolConnection> {
     const startedAt = performance.now();
     const acquiring = this.pool.getConnection();
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        // A connection that comes too late is nobody's: give it back.
-        acquiring.then(
-          (connection) => connection.release(),
-          () => undefined,
-        );
-        const error = new Error(`no MySQL connection within ${this.timeoutMs} ms`);
-        reject(Object.assign(error, { code: 'TALLY_ACQUIRE_TIMEOUT' }));
-      }, this.timeoutMs);
-    });
     try {
-      return await Promise.race([acquiring, timeout]);
+      return await within(this.timeoutMs, 'MySQL connection', acquiring);
+    } catch (error) {
+      // One that comes too late is nobody's: give it back.
+      acquiring.then(
+        (connection) => connection.release(),
+        () => undefined,
+      );
+      throw error;
     } finally {
-      clearTimeout(timer);
       this.onAcquired((performance.now() - startedAt) / 1000);
     }
   }

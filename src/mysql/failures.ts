@@ -47,7 +47,7 @@ const NODE_CODES = new Set([
   'PROTOCOL_SEQUENCE_TIMEOUT',
   'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR',
   'PROTOCOL_ENQUEUE_AFTER_QUIT',
-  'TALLY_ACQUIRE_TIMEOUT',
+  'TALLY_TIMEOUT',
 ]);
 
 /** The fact behind an error of mysql2; undefined where it is a fault of the program (bad SQL, bad data). */

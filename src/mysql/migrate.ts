@@ -3,6 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import { connectionOptions } from './database';
+import { failureOf } from './failures';
+import { within } from './within';
 
 /** Found from `src/mysql` and from `dist/mysql` alike. */
 export const MIGRATIONS_DIR = join(__dirname, '..', '..', 'migrations');
@@ -40,17 +42,19 @@ export async function migrate(
   const migrations = await readMigrations(directory);
   const connection = await connect(databaseUrl, timeoutMs);
   try {
-    const [rows] = await connection.query<RowDataPacket[]>(
+    const ask = asker(connection, timeoutMs);
+    const rows = await ask<{ granted: number }>(
       // Named after the database: two services on one server do not wait for each other. Names have 64 characters.
       `SELECT GET_LOCK(CONCAT('tally:', LEFT(SHA2(DATABASE(), 256), 40)), ?) AS granted`,
       [LOCK_WAIT_S],
+      LOCK_WAIT_S * 1000 + timeoutMs,
     );
     if (Number(rows[0]?.granted) !== 1) {
       throw new MigrationError(
         `another process has been migrating for ${LOCK_WAIT_S} s; nothing was changed`,
       );
     }
-    return await applyPending(connection, migrations);
+    return await applyPending(ask, migrations);
   } finally {
     connection.destroy();
   }
@@ -82,13 +86,24 @@ async function connect(databaseUrl: string, timeoutMs: number): Promise<Connecti
   const name = decodeURIComponent(url.pathname.slice(1));
   url.pathname = '/';
   const connection = await createConnection(connectionOptions(url.href, timeoutMs));
-  await connection.query('CREATE DATABASE IF NOT EXISTS ?? DEFAULT CHARACTER SET utf8mb4', [name]);
-  await connection.changeUser({ database: name });
+  const ask = asker(connection, timeoutMs);
+  await ask('CREATE DATABASE IF NOT EXISTS ?? DEFAULT CHARACTER SET utf8mb4', [name]);
+  await ask('USE ??', [name]);
   return connection;
 }
 
-async function applyPending(connection: Connection, migrations: Migration[]): Promise<string[]> {
-  await connection.query(
+type Ask = <Row>(sql: string, values?: unknown[], limitMs?: number) => Promise<Row[]>;
+
+/** Sends statements, each of which is answered within a bound. */
+function asker(connection: Connection, timeoutMs: number): Ask {
+  return async <Row>(sql: string, values: unknown[] = [], limitMs = timeoutMs) => {
+    const [rows] = await within(limitMs, 'answer of MySQL', connection.query<RowDataPacket[]>(sql, values));
+    return rows as Row[];
+  };
+}
+
+async function applyPending(ask: Ask, migrations: Migration[]): Promise<string[]> {
+  await ask(
     `CREATE TABLE IF NOT EXISTS schema_migrations (
        version    INT UNSIGNED NOT NULL PRIMARY KEY,
        name       VARCHAR(200) NOT NULL,
@@ -96,7 +111,9 @@ async function applyPending(connection: Connection, migrations: Migration[]): Pr
        applied_at TIMESTAMP    NOT NULL DEFAULT CURRENT_TIMESTAMP
      ) ENGINE = InnoDB DEFAULT CHARSET = ascii`,
   );
-  const [rows] = await connection.query<RowDataPacket[]>('SELECT version, checksum FROM schema_migrations');
+  const rows = await ask<{ version: number; checksum: string }>(
+    'SELECT version, checksum FROM schema_migrations',
+  );
   const applied = new Map(rows.map((row) => [Number(row.version), String(row.checksum)]));
 
   const edited = migrations.filter(
@@ -112,11 +129,12 @@ async function applyPending(connection: Connection, migrations: Migration[]): Pr
   const pending = migrations.filter(({ version }) => !applied.has(version));
   for (const { version, name, sql, checksum } of pending) {
     try {
-      await connection.query({ sql, timeout: STATEMENT_TIMEOUT_MS });
+      await ask(sql, [], STATEMENT_TIMEOUT_MS);
     } catch (error) {
+      if (failureOf(error) === 'unreachable') throw error;
       throw new MigrationError(`${name} failed: ${(error as Error).message}`, { cause: error });
     }
-    await connection.query('INSERT INTO schema_migrations (version, name, checksum) VALUES (?, ?, ?)', [
+    await ask('INSERT INTO schema_migrations (version, name, checksum) VALUES (?, ?, ?)', [
       version,
       name,
       checksum,

@@ -9,7 +9,7 @@ import { collectGarbage, discard } from './generations';
 import { rebuild, type Rebuilt } from './rebuild';
 import { saveVerification, type StoredVerification } from './verification-store';
 import type { Unadopted } from './snapshot';
-import { verify, type Finding, type Verification } from './verify';
+import { MAX_FINDINGS, verify, type Finding, type Verification } from './verify';
 import { describeWork, readWork, Work, type WorkState } from './work';
 
 const MAX_REBUILDS_IN_A_ROW = 3;
@@ -89,8 +89,10 @@ export async function runVerify(deps: ResyncDeps, options: { repair: boolean }):
     const keys = await live.refresh();
     if (keys === undefined) throw new NoReadModel('there is no read model to verify');
     const startedAt = Date.now();
+    let found = 0;
     const report = (finding: Finding) => {
-      log.warn({ finding }, 'a key of the read model was not what MySQL says');
+      // A model that is wrong everywhere must not flood the log.
+      if (++found <= MAX_FINDINGS) log.warn({ finding }, 'a key of the read model was not what MySQL says');
       onFinding?.(finding);
     };
     const verification = await verify(redis, database, keys, {

@@ -13,8 +13,8 @@ import type { Work } from './work';
 
 /** Keys read in one MULTI; about a millisecond of Redis. */
 const SLICES_PER_READ = 200;
-/** Findings that are kept with their values; all are counted. */
-const MAX_FINDINGS = 100;
+/** Findings that are kept with their values; all are counted, and told to `onFinding`. */
+export const MAX_FINDINGS = 100;
 const FENCE_TTL_MS = 5_000;
 const REPAIR_ATTEMPTS = 5;
 const FENCE_WAIT_MS = 100;
