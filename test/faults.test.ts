@@ -271,7 +271,8 @@ test('a transaction that MySQL chooses to end a deadlock with is carried out aga
       return rows.some(({ Info }) => String(Info).includes('event_head WHERE id = 1 FOR UPDATE'));
     });
     // This waits for the order, which waits for us: one of the two must go. Ours is the heavier one, so it stays.
-    await holder.query('DELETE FROM order_events');
+    const rows = Array.from({ length: 300 }, (_, n) => ['Heavy', `heavy-${n}@example.com`, '2026-01-01']);
+    await holder.query('INSERT INTO users (name, email, created_at) VALUES ?', [rows]);
     await holder.query("UPDATE users SET name = 'Grace' WHERE id = ?", [user]);
     await holder.query('ROLLBACK');
     expect((await waiting).status).toBe(201);
