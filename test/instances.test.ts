@@ -1,7 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createLogger, openCore, redisReady } from '../src/app';
 import { runRebuild } from '../src/projections/resync';
 import type { RowDataPacket } from 'mysql2/promise';
+import { buildService } from '../torture/build';
+import { freePort } from '../torture/proxy';
+import { runTally, Service } from '../torture/service';
 import {
   caughtUp,
   dump,
@@ -222,4 +228,62 @@ test('an applied that was edited by hand is noticed', async () => {
   await until(async () => (await place.redis.get(`${place.prefix}:live:1`)) !== generation);
   await caughtUp(place);
   expect((await tally.get('/orders/reports/summary')).body).toMatchObject({ orders: 1, units: 1 });
+});
+
+test('a release with another read model runs beside the old one, is rolled back, and takes over', async () => {
+  const old = await start();
+  const { user, products } = await seedCatalogue(old, ['1.00']);
+  const order = { user_id: user, items: [{ product_id: products[0], quantity: 1 }] };
+  for (let n = 0; n < 5; n++) await old.post('/orders', order);
+
+  const build = await mkdtemp(join(tmpdir(), `tally-${process.pid}-`));
+  await buildService(build, [
+    { file: 'read-model/keys.ts', find: 'const MODEL_VERSION = 1;', replace: 'const MODEL_VERSION = 2;' },
+    {
+      file: 'projections/project.ts',
+      find: 'fields: { name: event.name } }]',
+      replace: "fields: { name: event.name, release: '2' } }]",
+    },
+  ]);
+  const port = await freePort();
+  const env = { ...process.env, ...place.env, PORT: String(port) };
+  const listener = { logged() {}, died() {} };
+  const release = new Service(0, `http://127.0.0.1:${port}`, build, env, listener);
+  const ordersOf = async (url: string) => {
+    const response = await fetch(`${url}/orders/reports/summary`).catch(() => undefined);
+    return ((await response?.json()) as { orders?: number } | undefined)?.orders;
+  };
+  const pointer = (version: number) => place.redis.get(`${place.prefix}:live:${version}`);
+  try {
+    release.start();
+    await until(async () => (await ordersOf(release.url)) === 5);
+    await old.post('/orders', order);
+    await until(async () => (await ordersOf(release.url)) === 6);
+    expect((await old.get('/orders/reports/summary')).body.orders).toBe(6);
+    const [one, two] = [await pointer(1), await pointer(2)];
+    expect(two).not.toBe(one);
+    expect(await place.redis.hgetall(`{${place.prefix}:${one}}:user:${user}`)).toEqual({ name: 'Ada' });
+    expect(await place.redis.hget(`{${place.prefix}:${two}}:user:${user}`, 'release')).toBe('2');
+
+    await release.kill(); // rolled back: the old one has missed nothing
+    await old.post('/orders', order);
+    expect((await old.get('/orders/reports/summary')).body.orders).toBe(7);
+    release.start();
+    await until(async () => (await ordersOf(release.url)) === 7);
+
+    // The new release cleans up, but not what an old instance still serves.
+    await until(async () => (await runTally(build, env, 'repair', 30_000).done).code === 0);
+    expect(await pointer(1)).toBe(one);
+    await old.app.close();
+    running.splice(0);
+    // Its signs of life expire after an hour, and a minute after it was built.
+    await place.redis.del(`${place.prefix}:serving:1`, `{${place.prefix}:${one}}:keeper`);
+    await until(async () => (await runTally(build, env, 'repair', 30_000).done).code === 0);
+    expect(await pointer(1)).toBeNull();
+    expect(await place.redis.keys(`{${place.prefix}:${one}}:*`)).toEqual([]);
+    expect(await ordersOf(release.url)).toBe(7);
+  } finally {
+    await release.kill();
+    await rm(build, { recursive: true, force: true });
+  }
 });

@@ -29,7 +29,9 @@ export async function dumpRedis(redis: Redis, prefix: string): Promise<RedisDump
     orphans: all.filter(
       (key) => key.startsWith('{') && !key.startsWith(start) && !kept.has(key.split('}')[0]),
     ),
-    strangers: all.filter((key) => !key.startsWith('{') && !/^\w+:(live|work|verification):1$/.test(key)),
+    strangers: all.filter(
+      (key) => !key.startsWith('{') && !/^\w+:(live|work|verification|serving):1$/.test(key),
+    ),
   };
 }
 

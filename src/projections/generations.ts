@@ -1,4 +1,11 @@
-import { generationOf, generationsPattern, Keys, livePattern } from '../read-model/keys';
+import {
+  generationOf,
+  generationsPattern,
+  Keys,
+  livePattern,
+  olderVersionOf,
+  servingKey,
+} from '../read-model/keys';
 import type { ScriptedRedis } from '../read-model/scripts';
 
 /** A builder that says nothing for this long is taken for dead. */
@@ -6,6 +13,13 @@ export const KEEPER_TTL_MS = 60_000;
 /** Other instances may still read a generation that was just replaced. */
 const GRACE_MS = 30_000;
 const SCAN_COUNT = 1000;
+/** An older release that is quiet for this long does not come back without a rebuild. */
+const SERVING_TTL_S = 3600;
+
+/** Says that this release is in use, so that a newer one does not take its read model away. */
+export async function keepServing(redis: ScriptedRedis, prefix: string): Promise<void> {
+  await redis.set(servingKey(prefix), '', 'EX', SERVING_TTL_S);
+}
 
 /** Lets a generation that is no longer live stand for a grace period; `collectGarbage` takes it away after that. */
 export async function retire(redis: ScriptedRedis, keys: Keys): Promise<void> {
@@ -18,6 +32,7 @@ export async function retire(redis: ScriptedRedis, keys: Keys): Promise<void> {
  * @returns the generations that were collected.
  */
 export async function collectGarbage(redis: ScriptedRedis, prefix: string): Promise<string[]> {
+  await forgetOlderReleases(redis, prefix);
   const generations = new Set<string>();
   for await (const key of scan(redis, generationsPattern(prefix))) {
     const generation = generationOf(prefix, key);
@@ -33,6 +48,15 @@ export async function collectGarbage(redis: ScriptedRedis, prefix: string): Prom
     collected.push(generation);
   }
   return collected;
+}
+
+/** Drops the pointers of lower model versions that no instance serves any more. */
+async function forgetOlderReleases(redis: ScriptedRedis, prefix: string): Promise<void> {
+  for await (const pointer of scan(redis, livePattern(prefix))) {
+    const version = olderVersionOf(prefix, pointer);
+    if (version === undefined || (await redis.exists(servingKey(prefix, version))) === 1) continue;
+    await redis.del(pointer);
+  }
 }
 
 /** Takes a generation away: first what makes it readable or fillable, then its keys. Works when memory is full. */

@@ -5,7 +5,7 @@ import type { Keys } from '../read-model/keys';
 import type { LiveGeneration } from '../read-model/live';
 import type { ScriptedRedis } from '../read-model/scripts';
 import { GenerationLost } from './applier';
-import { collectGarbage, discard } from './generations';
+import { collectGarbage, discard, keepServing } from './generations';
 import { rebuild, type Rebuilt } from './rebuild';
 import { saveVerification, type StoredVerification } from './verification-store';
 import type { Unadopted } from './snapshot';
@@ -164,6 +164,8 @@ export interface SupervisorOptions {
 
 const TICK_MS = 1000;
 const RETRY_VERIFY_MS = 5000;
+/** Often enough that the sign of life, which lasts an hour, outlives a long outage of Redis. */
+const SERVING_EVERY_MS = 60_000;
 
 /**
  * Keeps a service's read model alive: rebuilds it when it is lost, verifies and repairs it at start and then on a
@@ -174,6 +176,7 @@ export class ResyncSupervisor {
   private readonly stopping = new AbortController();
   private ticker: NodeJS.Timeout | undefined;
   private verifyDueAt = 0;
+  private servingDueAt = 0;
   private failedRebuilds = 0;
   private rebuildNotBefore = 0;
   private lastDriftRebuildAt = -Infinity;
@@ -201,8 +204,12 @@ export class ResyncSupervisor {
     const verifyWhenDue = () => {
       if (performance.now() >= this.verifyDueAt) this.begin(() => this.verifyAndRepair());
     };
-    verifyWhenDue();
-    this.ticker = setInterval(verifyWhenDue, TICK_MS);
+    const tick = () => {
+      verifyWhenDue();
+      this.sayThatWeServe();
+    };
+    tick();
+    this.ticker = setInterval(tick, TICK_MS);
   }
 
   async stop(): Promise<void> {
@@ -214,6 +221,14 @@ export class ResyncSupervisor {
   /** The projector found no live generation, or one that cannot be kept up; it says so again until that has changed. */
   lost(loss: GenerationLost | undefined): void {
     if (performance.now() >= this.rebuildNotBefore) this.begin(() => this.rebuildLost(loss));
+  }
+
+  private sayThatWeServe(): void {
+    if (performance.now() < this.servingDueAt) return;
+    this.servingDueAt = performance.now() + SERVING_EVERY_MS;
+    keepServing(this.deps.redis, this.deps.live.prefix).catch(() => {
+      this.servingDueAt = 0; // Redis is away: again at the next tick
+    });
   }
 
   private begin(task: () => Promise<void>): void {

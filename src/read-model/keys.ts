@@ -151,6 +151,17 @@ export function livePattern(prefix: string): string {
   return `${escapeGlob(prefix)}:live:*`;
 }
 
+/** Sign of life of the instances that serve a model version; expires. */
+export function servingKey(prefix: string, version = MODEL_VERSION): string {
+  return `${prefix}:serving:${version}`;
+}
+
+/** The model version of a live pointer, where it is lower than ours; else undefined. */
+export function olderVersionOf(prefix: string, pointer: string): number | undefined {
+  const version = Number(pointer.slice(`${prefix}:live:`.length));
+  return version < MODEL_VERSION ? version : undefined;
+}
+
 /** Who is resyncing, and how far; expires. */
 export function workKey(prefix: string): string {
   return `${prefix}:work:${MODEL_VERSION}`;
