@@ -178,13 +178,13 @@ test.each(['live pointer', 'applied', 'work', 'fence', 'keeper', 'verification',
 
 test('a user who registers while strangers are looked for is none', async () => {
   const scan = core.redis.projector.scan.bind(core.redis.projector);
-  jest.spyOn(core.redis.projector, 'scan').mockImplementationOnce((async (
-    ...args: Parameters<typeof scan>
-  ) => {
-    await tally.post('/users', { name: 'New', email: 'new@example.com' });
-    await caughtUp(place);
-    return scan(...args);
-  }) as typeof scan);
+  jest
+    .spyOn(core.redis.projector, 'scan')
+    .mockImplementationOnce(async (...args: Parameters<typeof scan>) => {
+      await tally.post('/users', { name: 'New', email: 'new@example.com' });
+      await caughtUp(place);
+      return scan(...args);
+    });
   expect(await verify()).toMatchObject({ drift: 0, findings: [] });
 });
 

@@ -186,14 +186,16 @@ export class Proxy {
 /** Passes chunks on after a delay, never one before another. */
 function inOrder(pass: (chunk: Buffer) => void): (chunk: Buffer, delayMs: number) => void {
   let last: Promise<void> | undefined;
+  const passAfter = async (before: Promise<void> | undefined, chunk: Buffer, delayMs: number) => {
+    await Promise.all([before, delay(delayMs)]);
+    pass(chunk);
+  };
   return (chunk, delayMs) => {
     if (last === undefined && delayMs === 0) {
       pass(chunk);
       return;
     }
-    const before = last ?? Promise.resolve();
-    const mine = Promise.all([before, delay(delayMs)]).then(() => {
-      pass(chunk);
+    const mine = passAfter(last, chunk, delayMs).finally(() => {
       if (last === mine) last = undefined;
     });
     last = mine;

@@ -6,7 +6,7 @@ import type { History } from './history';
 import { Random } from './random';
 import { dumpRedis } from './redis-dump';
 import { scheduleOf, type Injection } from './schedule';
-import type { Servers } from './servers';
+import type { MortalServer, Servers } from './servers';
 import type { ServiceListener } from './service';
 import { setStage, type Stage } from './stage';
 import { readTruth } from './truth';
@@ -96,12 +96,15 @@ export async function run(servers: Servers, build: string, options: RunOptions):
   }
 }
 
+/** Measured only: it loses orders, which no run may. */
+export const MYSQL_RESTORED = 'mysql-restored';
+
 /** Each fault alone, `rounds` times under load. @returns the times until all was well again, in milliseconds. */
 export async function measureHealing(
   servers: Servers,
   build: string,
   { seed, rounds, faults }: { seed: number; rounds: number; faults: FaultName[] },
-  told: (fault: FaultName, times: number[]) => void,
+  told: (fault: FaultName | typeof MYSQL_RESTORED, times: number[]) => void,
 ): Promise<string[]> {
   const stage = await setStage(servers, build, `torture_${Date.now()}`, SERVICES, listenerOf);
   stage.mendsDamage = false; // what the scheduled verification takes is the question
@@ -123,11 +126,33 @@ export async function measureHealing(
       }
       told(name, times);
     }
+    clients.pause();
+    const { violations } = await judge(stage, clients);
+    // From here on orders are missing that were acknowledged: a backup has no newer ones. Only the healing counts.
+    const times: number[] = [];
+    while (times.length < rounds) {
+      await restoreBackup(servers.mysql, () => clients.resume());
+      clients.pause();
+      times.push(await heal(stage, clients, random, HEAL_WITHIN_MS));
+    }
+    told(MYSQL_RESTORED, times);
     await clients.stop();
-    return (await judge(stage, clients)).violations;
+    return violations;
   } finally {
     await stage.close();
   }
+}
+
+/** MySQL gets the files that it had before the last orders: a restored backup, or a failover to a copy without them. */
+async function restoreBackup(mysql: MortalServer, thenOrders: () => void): Promise<void> {
+  await mysql.kill();
+  const backup = await mysql.snapshot();
+  await mysql.start();
+  thenOrders();
+  await delay(1500);
+  await mysql.kill();
+  await mysql.replaceFiles(backup);
+  await mysql.start();
 }
 
 /** Faults of the same resource take turns, those of different ones overlap as they come. */
@@ -135,16 +160,14 @@ async function injectAll(stage: Stage, schedule: Injection[], { durationMs }: Ru
   const { history } = stage;
   const turns = new Map<string, Promise<void>>();
   const beganAt = history.now();
+  const takeTurn = async (before: Promise<void> | undefined, injection: Injection) => {
+    await before;
+    if (history.now() - beganAt < durationMs) await inject(stage, injection);
+  };
   for (const injection of schedule) {
     await delay(Math.max(0, beganAt + injection.atMs - history.now()));
     const { resource } = FAULTS[injection.fault];
-    const before = turns.get(resource) ?? Promise.resolve();
-    turns.set(
-      resource,
-      before.then(async () => {
-        if (history.now() - beganAt < durationMs) await inject(stage, injection);
-      }),
-    );
+    turns.set(resource, takeTurn(turns.get(resource), injection));
   }
   await Promise.all(turns.values());
 }

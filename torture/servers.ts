@@ -9,7 +9,7 @@ import { redis } from '../dev/redis-server';
 import type { Place, RunningServer, ServerKind } from '../dev/server-kind';
 
 /** A server of the run's own, to be ill-treated: what it has made durable stays when it is killed. */
-class MortalServer {
+export class MortalServer {
   private running: (RunningServer & { pid: number }) | undefined;
 
   constructor(
@@ -37,9 +37,7 @@ class MortalServer {
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
     if (this.running !== undefined) process.kill(this.running.pid, name);
   }
-}
 
-class MortalRedis extends MortalServer {
   /** A copy of its files as they are at this moment. */
   async snapshot(): Promise<string> {
     const copy = await mkdtemp(join(this.place.runDir, 'snapshot-'));
@@ -55,7 +53,9 @@ class MortalRedis extends MortalServer {
     await cp(snapshot, this.place.dataDir, { recursive: true });
     await rm(snapshot, { recursive: true });
   }
+}
 
+class MortalRedis extends MortalServer {
   /** Cuts the last bytes off its append-only file. Only while it is down. */
   async cutLog(bytes: number): Promise<void> {
     const directory = join(this.place.dataDir, 'appendonlydir');

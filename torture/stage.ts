@@ -19,7 +19,7 @@ const SETTINGS = {
   SHUTDOWN_TIMEOUT_MS: '5000',
   REBUILD_MIN_INTERVAL_S: '5',
 };
-export const VERIFY_INTERVAL_S = 5;
+const VERIFY_INTERVAL_S = 5;
 
 /** What a run plays on: the services, the proxies in front of their servers, and a way past the proxies. */
 export interface Stage {

@@ -114,7 +114,7 @@ async function applyPending(ask: Ask, migrations: Migration[]): Promise<string[]
   const rows = await ask<{ version: number; checksum: string }>(
     'SELECT version, checksum FROM schema_migrations',
   );
-  const applied = new Map(rows.map((row) => [Number(row.version), String(row.checksum)]));
+  const applied = new Map(rows.map((row) => [row.version, row.checksum]));
 
   const edited = migrations.filter(
     ({ version, checksum }) => (applied.get(version) ?? checksum) !== checksum,
