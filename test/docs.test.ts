@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { loadConfig, SETTINGS } from '../src/config';
 import { PROBLEMS } from '../src/errors';
 import { newPlace, startTally } from './support/tally';
+import { FAULT_NAMES } from '../torture/faults';
+import { PLANTED_BUGS } from '../torture/planted-bugs';
 
 const ROOT = join(__dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
@@ -54,10 +56,18 @@ test('the README has every route', async () => {
   }
 });
 
+test('docs/guarantees.md counts every fault of the torture and every planted bug', () => {
+  const guarantees = read('docs/guarantees.md');
+  const counted = [...guarantees.matchAll(/^\| ([\w-]+) \| .* \| .* \|$/gm)].map(([, name]) => name);
+  for (const fault of FAULT_NAMES) expect(counted).toContain(fault);
+  expect(guarantees).toContain(`(${PLANTED_BUGS.length} patches of a copy of the sources)`);
+});
+
 test('every link to a file in the documentation leads somewhere', () => {
   const documents = [
     'README.md',
     'ARCHITECTURE.md',
+    'docs/guarantees.md',
     ...readdirSync(join(ROOT, 'docs/decisions')).map((file) => `docs/decisions/${file}`),
   ];
   for (const document of documents) {
