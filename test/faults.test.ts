@@ -273,7 +273,9 @@ test('a transaction that MySQL chooses to end a deadlock with is carried out aga
     // This waits for the order, which waits for us: one of the two must go. Ours is the heavier one, so it stays.
     const rows = Array.from({ length: 300 }, (_, n) => ['Heavy', `heavy-${n}@example.com`, '2026-01-01']);
     await holder.query('INSERT INTO users (name, email, created_at) VALUES ?', [rows]);
+    const before = await deadlocks();
     await holder.query("UPDATE users SET name = 'Grace' WHERE id = ?", [user]);
+    expect(await deadlocks()).toBeGreaterThan(before);
     await holder.query('ROLLBACK');
     expect((await waiting).status).toBe(201);
   } finally {
@@ -359,6 +361,13 @@ test('a lock that somebody holds for too long ends in 503, and nothing was chang
   await caughtUp(place);
   await expectReportsToBeRight();
 });
+
+async function deadlocks(): Promise<number> {
+  const [rows] = await place.sql.query<RowDataPacket[]>(
+    "SELECT COUNT AS count FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_deadlocks'",
+  );
+  return Number(rows[0]?.count);
+}
 
 /** What the summary says is what MySQL says. */
 async function expectReportsToBeRight(): Promise<void> {

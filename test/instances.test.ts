@@ -272,13 +272,14 @@ test('a release with another read model runs beside the old one, is rolled back,
     await until(async () => (await ordersOf(release.url)) === 7);
 
     // The new release cleans up, but not what an old instance still serves.
-    await until(async () => (await runTally(build, env, 'repair', 30_000).done).code === 0);
+    await until(async () => (await runTally(build, env, ['repair'], 30_000).done).code === 0);
     expect(await pointer(1)).toBe(one);
     await old.app.close();
     running.splice(0);
-    // Its signs of life expire after an hour, and a minute after it was built.
-    await place.redis.del(`${place.prefix}:serving:1`, `{${place.prefix}:${one}}:keeper`);
-    await until(async () => (await runTally(build, env, 'repair', 30_000).done).code === 0);
+    // As if it had been an hour ago; and the minute after it was built is over.
+    await place.redis.set(`${place.prefix}:serving:1`, Math.floor(Date.now() / 1000) - 3700);
+    await place.redis.del(`{${place.prefix}:${one}}:keeper`);
+    await until(async () => (await runTally(build, env, ['repair'], 30_000).done).code === 0);
     expect(await pointer(1)).toBeNull();
     expect(await place.redis.keys(`{${place.prefix}:${one}}:*`)).toEqual([]);
     expect(await ordersOf(release.url)).toBe(7);

@@ -167,8 +167,15 @@ test.each(['live pointer', 'applied', 'work', 'fence', 'keeper', 'verification',
       verification: `${place.prefix}:verification:1`,
     };
     const key = outside[name] ?? (await liveKeyOf(place, name));
+    const totals = await liveKeyOf(place, 'totals');
     await place.redis.multi().del(key).rpush(key, 'a list').exec();
-    await until(async () => (await repair()).drift === 0);
+    // Something to mend, which needs the work lock and the fence.
+    await place.redis.hincrby(totals, 'orders', 3);
+    await until(async () => {
+      const { drift, repaired } = await repair();
+      return drift === repaired;
+    });
+    expect(await verify()).toMatchObject({ drift: 0 });
     await order(1);
     await caughtUp(place);
     expect((await tally.get('/read-model')).status).toBe(200);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
 import type { Random } from './random';
-import { runTally } from './service';
+import { repairByHand } from './resync-by-hand';
 import type { Stage } from './stage';
 
 const MEND_WITHIN_MS = 90_000;
@@ -41,9 +41,12 @@ export const DAMAGES = {
   },
 };
 
-/** Damages a key of the live generation, or the pointer to it. @returns the key. */
-export async function damageKey(stage: Stage, random: Random, kind: keyof typeof DAMAGES): Promise<string> {
-  const { redis, prefix } = stage;
+/** A key of the live generation, the pointer to it, or a lock; undefined where there is none to be spoilt. */
+export async function pickKey(
+  { redis, prefix }: Stage,
+  random: Random,
+  kind: keyof typeof DAMAGES,
+): Promise<string | undefined> {
   const pointer = `${prefix}:live:1`;
   const generation = await redis.get(pointer).catch(() => null); // it may be a list by now
   const start = `{${prefix}:${generation}}:`;
@@ -58,8 +61,13 @@ export async function damageKey(stage: Stage, random: Random, kind: keyof typeof
     ...pickUpTo(random, rare),
     ...pickUpTo(random, rare),
   ]);
-  await DAMAGES[kind](stage, random, key);
-  return key;
+  // A lock can become a list whether it is held or not; what is not there can neither be deleted nor changed.
+  return kind === 'retype' || (await redis.exists(key)) === 1 ? key : undefined;
+}
+
+/** Whether a wrong value there makes others wrong. */
+export function spoilsAll({ prefix }: Stage, key: string): boolean {
+  return key === `${prefix}:live:1` || /:(applied|writes|building)$/.test(key);
 }
 
 function pickUpTo(random: Random, keys: string[]): string[] {
@@ -70,11 +78,11 @@ function pickUpTo(random: Random, keys: string[]): string[] {
  * Repairs as an operator would, until it succeeds. After that the read model must be right, and `window` ends.
  */
 export async function mend(stage: Stage, window: { to: number }): Promise<void> {
-  const { build, directEnv, history } = stage;
+  const { history } = stage;
   if (!stage.mendsDamage) return;
   const deadline = performance.now() + MEND_WITHIN_MS;
   for (;;) {
-    const { code, output } = await runTally(build, directEnv, 'repair', 30_000).done;
+    const { code, output } = await repairByHand(stage);
     history.notes.push(`at ${history.now()} repair: exit ${code}: ${output}`);
     if (code === 0) break;
     if (performance.now() > deadline) {

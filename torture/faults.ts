@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { damageKey, DAMAGES, mend } from './damage';
+import { DAMAGES, mend, pickKey, spoilsAll } from './damage';
+import type { DamageWindow } from './history';
 import { writeAsAnotherProgram } from './other-program';
 import type { Proxy } from './proxy';
 import type { Random } from './random';
+import { rebuildByHand, repairByHand } from './resync-by-hand';
 import { runTally } from './service';
 import { ready, type Stage } from './stage';
 
@@ -69,7 +71,7 @@ export const FAULTS = {
     async inject({ services }, random) {
       const service = random.pick(services);
       const seconds = random.pick([30, 3600, 40 * 86_400]) * (random.chance(0.5) ? 1 : -1);
-      service.setClock(seconds * 1000);
+      if (!service.setClock(seconds * 1000)) return undefined; // it is down
       await delay(random.int(500, 3000));
       service.setClock(0);
       return `service ${service.index} by ${seconds} s`;
@@ -120,11 +122,14 @@ export const FAULTS = {
       const window = { from: history.now(), to: Infinity };
       const redamaged = history.isDamaged(window.from - 15_000, window.from);
       if (redamaged) history.damage.push(window);
-      await redis.kill();
       const bytes = random.int(0, 8192);
-      await redis.cutLog(bytes);
-      await redis.start();
-      if (redamaged) await mend(stage, window);
+      try {
+        await redis.kill();
+        await redis.cutLog(bytes);
+        await redis.start();
+      } finally {
+        if (redamaged) await mend(stage, window);
+      }
       return `${bytes} bytes`;
     },
   },
@@ -189,42 +194,36 @@ export const FAULTS = {
     async inject({ mysqlProxies }, random) {
       const proxy = random.pick(mysqlProxies);
       proxy.holdRequest(isCommit);
-      const held = await happens(() => proxy.isHolding());
+      await happens(() => proxy.isHolding());
       proxy.holdRequest(undefined);
-      if (!held) return undefined;
-      await delay(random.int(100, 2500));
+      const late = await happens(() => proxy.isHeldRequestGivenUp());
+      await delay(random.int(0, 1000));
       proxy.deliverHeld();
-      return '';
+      return late ? '' : undefined;
     },
   },
   'apply-answer-lost': {
     resource: 'redis-links',
-    about: 'exactly the answers to one to three apply scripts are lost, with their connections',
+    about: 'the answers that follow one to three apply scripts are lost, with their connections',
     inject: async ({ redisProxies }, random) => loseAnswers(redisProxies, isApply, random.int(1, 3)),
   },
 
   'rebuild-twice': {
     resource: 'command-line',
     about: '`tally rebuild`, by two at once',
-    async inject({ build, directEnv }) {
-      const runs = [1, 2].map(() => runTally(build, directEnv, 'rebuild', RESYNC_LIMIT_MS).done);
-      return (await Promise.all(runs)).map(outcomeOf).join('; ');
-    },
+    inject: async (stage) => twice(() => rebuildByHand(stage)),
   },
   'repair-twice': {
     resource: 'command-line',
     about: '`tally repair`, by two at once',
-    async inject({ build, directEnv }) {
-      const runs = [1, 2].map(() => runTally(build, directEnv, 'repair', RESYNC_LIMIT_MS).done);
-      return (await Promise.all(runs)).map(outcomeOf).join('; ');
-    },
+    inject: async (stage) => twice(() => repairByHand(stage)),
   },
   'resync-killed': {
     resource: 'command-line',
     about: '`tally rebuild` or `tally repair`, killed on the way',
     async inject({ build, directEnv }, random) {
       const command = random.pick(['rebuild', 'repair']);
-      const run = runTally(build, directEnv, command, RESYNC_LIMIT_MS);
+      const run = runTally(build, directEnv, [command], RESYNC_LIMIT_MS);
       await delay(random.int(250, 900)); // it takes some 200 ms to begin
       run.kill();
       const { code } = await run.done;
@@ -241,10 +240,9 @@ export function faultOf(name: FaultName): Fault {
   return FAULTS[name];
 }
 
-/** The last lines say what it found. */
-function outcomeOf({ code, output }: { code: number | null; output: string }): string {
-  const lines = output.split('\n').filter((line) => line !== '' && !line.includes('%'));
-  return `exit ${code}: ${lines.join(' / ')}`;
+async function twice(run: () => Promise<{ code: number | null }>): Promise<string> {
+  const outcomes = await Promise.all([run(), run()]);
+  return outcomes.map(({ code }) => `exit ${code}`).join(', ');
 }
 
 function damage(kind: keyof typeof DAMAGES, about: string): Fault {
@@ -252,10 +250,16 @@ function damage(kind: keyof typeof DAMAGES, about: string): Fault {
     resource: 'redis',
     about,
     async inject(stage, random) {
-      const window = { from: stage.history.now(), to: Infinity };
+      const key = await pickKey(stage, random, kind);
+      if (key === undefined) return undefined;
+      const all = spoilsAll(stage, key);
+      const window: DamageWindow = { from: stage.history.now(), to: Infinity, ...(all ? {} : { key }) };
       stage.history.damage.push(window);
-      const key = await damageKey(stage, random, kind);
-      await mend(stage, window);
+      try {
+        await DAMAGES[kind](stage, random, key);
+      } finally {
+        await mend(stage, window);
+      }
       return key;
     },
   };

@@ -34,12 +34,28 @@ export interface FaultRecord {
 
 const MAX_LINE = 400;
 
+/** A time in which a key was damaged on purpose; without a key, all may be wrong. */
+export interface DamageWindow {
+  from: number;
+  to: number;
+  key?: string;
+}
+
+interface Finding {
+  key: string;
+  expected: string;
+  found: string;
+}
+
+/** A verification may tell of damage that was being mended while it looked. */
+const FINDING_LATE_MS = 8000;
+
 /** Everything that happened in a run. */
 export class History {
   readonly operations: Operation[] = [];
   readonly faults: FaultRecord[] = [];
   /** Times in which keys were damaged on purpose: no report is promised to be right until a repair has gone over them. */
-  readonly damage: { from: number; to: number }[] = [];
+  readonly damage: DamageWindow[] = [];
   /** What is wrong, as it was noticed during the run. */
   readonly violations: string[] = [];
   /** What else is worth knowing: faults that could not be injected. */
@@ -62,9 +78,22 @@ export class History {
     this.violations.push(`at ${(this.now() / 1000).toFixed(1)} s: ${what}`);
   }
 
-  /** Whether keys were damaged, and not known to be mended, at some time in between. */
-  isDamaged(from: number, to: number): boolean {
-    return this.damage.some((window) => window.from <= to && window.to >= from);
+  /** Whether keys were damaged, and not known to be mended, at some time in between; or `key` was, if one is given. */
+  isDamaged(from: number, to: number, key?: string): boolean {
+    return this.damage.some(
+      (window) =>
+        window.from <= to &&
+        window.to >= from &&
+        (key === undefined || window.key === undefined || window.key === key),
+    );
+  }
+
+  /** A verification of Tally's own found a key wrong: it must be one that was damaged. */
+  found(who: string, finding: Finding): void {
+    const now = this.now();
+    if (!this.isDamaged(now - FINDING_LATE_MS, now, finding.key)) {
+      this.violated(`${who} found drift that nobody caused: ${JSON.stringify(finding)}`);
+    }
   }
 
   /** What happened in a span of time, in order, one line each. */

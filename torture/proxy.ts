@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 type Matcher = (request: Buffer) => boolean;
 
+const SERVER_FORGETS_MS = 20_000;
+
 /** One connection through the proxy. */
 interface Link {
   client: Socket;
@@ -23,7 +25,7 @@ export class Proxy {
   private swallowing = false;
   private delayMs = 0;
   private hold: Matcher | undefined;
-  private held: { deliver: () => void } | undefined;
+  private held: { deliver: () => void; isGivenUp: () => boolean } | undefined;
   private losing: Matcher | undefined;
 
   private constructor(
@@ -113,6 +115,11 @@ export class Proxy {
     return this.held !== undefined;
   }
 
+  /** Whether its client has closed the connection meanwhile. */
+  isHeldRequestGivenUp(): boolean {
+    return this.held?.isGivenUp() === true;
+  }
+
   /** Delivers it after all, as a slow network does. */
   deliverHeld(): void {
     this.held?.deliver();
@@ -155,6 +162,7 @@ export class Proxy {
       this.hold = undefined;
       holding = true;
       this.held = {
+        isGivenUp: () => client.destroyed,
         deliver: () => {
           holding = false;
           // The client may have gone: then nobody reads what the server says to it.
@@ -174,6 +182,8 @@ export class Proxy {
     });
     client.on('close', () => {
       if (!holding && !link.silent) upstream.destroy();
+      // A server closes what is silent for long; here it does so soon, before such connections fill it up.
+      if (link.silent) setTimeout(() => upstream.destroy(), SERVER_FORGETS_MS).unref();
       if (upstream.destroyed) this.links.delete(link);
     });
     upstream.on('close', () => {

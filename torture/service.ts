@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { endingWithParent } from '../dev/command';
 
 /** Lines of a service's log that are kept for the report of a failure. */
@@ -20,7 +19,7 @@ interface LogLine {
 export interface ServiceListener {
   /** It logged something. */
   logged(service: number, line: LogLine, text: string): void;
-  /** It ended, and nobody had asked it to. */
+  /** It ended and nobody had asked it to, or it did not when it was asked. */
   died(service: number, how: string, lastLines: string[]): void;
 }
 
@@ -82,9 +81,11 @@ export class Service {
     this.child?.kill('SIGCONT');
   }
 
-  /** Shifts what it sees as time. */
-  setClock(clockOffsetMs: number): void {
-    if (this.child?.connected === true) this.child.send({ clockOffsetMs });
+  /** Shifts what it sees as time. @returns false where it is down. */
+  setClock(clockOffsetMs: number): boolean {
+    if (this.child?.connected !== true) return false;
+    this.child.send({ clockOffsetMs });
+    return true;
   }
 
   private async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -94,8 +95,12 @@ export class Service {
     this.disturbances += 1;
     const exited = once(child, 'exit');
     child.kill(signal);
-    const insist = delay(STOP_WITHIN_MS, undefined, { ref: false }).then(() => child.kill('SIGKILL'));
-    await Promise.race([exited, insist.then(() => exited)]);
+    const insist = setTimeout(() => {
+      this.listener.died(this.index, `not within ${STOP_WITHIN_MS} ms after SIGTERM`, this.lines);
+      child.kill('SIGKILL');
+    }, STOP_WITHIN_MS);
+    await exited;
+    clearTimeout(insist);
   }
 
   private heard(text: string): void {
@@ -113,10 +118,10 @@ export class Service {
 export function runTally(
   build: string,
   env: NodeJS.ProcessEnv,
-  command: string,
+  args: string[],
   limitMs: number,
 ): { done: Promise<{ code: number | null; output: string }>; kill(): void } {
-  const child = spawn(process.execPath, [join(build, 'src', 'main.js'), command], {
+  const child = spawn(process.execPath, [join(build, 'src', 'main.js'), ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: limitMs,

@@ -42,7 +42,11 @@ export async function repairCommand(config: Config, findingsFile?: string): Prom
 /** `tally rebuild` */
 export async function rebuildCommand(config: Config): Promise<number> {
   return withCore(config, async (core, deps) => {
-    const { keys, orders, adopted } = await runRebuild({ ...core.resyncDeps, ...deps });
+    const { keys, orders, adopted, verification } = await runRebuild({ ...core.resyncDeps, ...deps });
+    if (verification.drift > 0)
+      console.log(
+        `It differed from MySQL in ${verification.drift} keys, which were mended: please report this.`,
+      );
     console.log(`Generation ${keys.generation} is live, with ${orders} orders from MySQL.`);
     if (adopted > 0) console.log(`Adopted ${adopted} changes of other programs.`);
     return 0;

@@ -43,21 +43,24 @@ export async function migrate(
   const connection = await connect(databaseUrl, timeoutMs);
   try {
     const ask = asker(connection, timeoutMs);
-    const rows = await ask<{ granted: number }>(
-      // Named after the database: two services on one server do not wait for each other. Names have 64 characters.
-      `SELECT GET_LOCK(CONCAT('tally:', LEFT(SHA2(DATABASE(), 256), 40)), ?) AS granted`,
-      [LOCK_WAIT_S],
-      LOCK_WAIT_S * 1000 + timeoutMs,
-    );
-    if (Number(rows[0]?.granted) !== 1) {
-      throw new MigrationError(
-        `another process has been migrating for ${LOCK_WAIT_S} s; nothing was changed`,
-      );
-    }
+    await takeTurn(ask);
     return await applyPending(ask, migrations);
   } finally {
     connection.destroy();
   }
+}
+
+/** In many short waits, so that a server that has gone silent is noticed in the middle of them. */
+async function takeTurn(ask: Ask): Promise<void> {
+  const deadline = performance.now() + LOCK_WAIT_S * 1000;
+  do {
+    const [row] = await ask<{ granted: number }>(
+      // Named after the database: two services on one server do not wait for each other. Names have 64 characters.
+      `SELECT GET_LOCK(CONCAT('tally:', LEFT(SHA2(DATABASE(), 256), 40)), 1) AS granted`,
+    );
+    if (Number(row?.granted) === 1) return;
+  } while (performance.now() < deadline);
+  throw new MigrationError(`another process has been migrating for ${LOCK_WAIT_S} s; nothing was changed`);
 }
 
 async function readMigrations(directory: string): Promise<Migration[]> {
@@ -86,10 +89,15 @@ async function connect(databaseUrl: string, timeoutMs: number): Promise<Connecti
   const name = decodeURIComponent(url.pathname.slice(1));
   url.pathname = '/';
   const connection = await createConnection(connectionOptions(url.href, timeoutMs));
-  const ask = asker(connection, timeoutMs);
-  await ask('CREATE DATABASE IF NOT EXISTS ?? DEFAULT CHARACTER SET utf8mb4', [name]);
-  await ask('USE ??', [name]);
-  return connection;
+  try {
+    const ask = asker(connection, timeoutMs);
+    await ask('CREATE DATABASE IF NOT EXISTS ?? DEFAULT CHARACTER SET utf8mb4', [name]);
+    await ask('USE ??', [name]);
+    return connection;
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
 }
 
 type Ask = <Row>(sql: string, values?: unknown[], limitMs?: number) => Promise<Row[]>;

@@ -3,7 +3,6 @@ import { parseTip, tipOf, type LoggedEvent, type Tip } from '../events';
 import type { Database } from '../mysql/database';
 import { readAfter, readHead, type Head } from '../mysql/log';
 import type { Keys } from '../read-model/keys';
-import { isWrongType } from '../read-model/redis';
 import { apply, readAppliedTip, type ScriptedRedis } from '../read-model/scripts';
 import { nextBatch } from './batch';
 
@@ -102,10 +101,7 @@ export async function applyEvents(
 
 /** The tip that a generation has applied. @throws GenerationLost where it has none. */
 export async function readApplied(redis: ScriptedRedis, keys: Keys): Promise<Tip> {
-  const applied = await readAppliedTip(redis, keys).catch((error: unknown) => {
-    if (isWrongType(error)) throw new GenerationLost('foreign', keys, 'its applied is not a string');
-    throw error;
-  });
+  const applied = await readAppliedTip(redis, keys);
   if (applied === null) throw new GenerationLost('missing', keys, 'it has no applied, or half a write');
   return tipFrom(applied, keys);
 }

@@ -14,11 +14,15 @@ export const KEEPER_TTL_MS = 60_000;
 const GRACE_MS = 30_000;
 const SCAN_COUNT = 1000;
 /** An older release that is quiet for this long does not come back without a rebuild. */
-const SERVING_TTL_S = 3600;
+const SERVED_WITHIN_S = 3600;
 
-/** Says that this release is in use, so that a newer one does not take its read model away. */
-export async function keepServing(redis: ScriptedRedis, prefix: string): Promise<void> {
-  await redis.set(servingKey(prefix), '', 'EX', SERVING_TTL_S);
+/**
+ * Says when this release was last in use, by the clock of Redis, so that a newer one does not take its read model away.
+ * Without a TTL: it must not vanish before its time.
+ */
+export async function keepServing(redis: ScriptedRedis, prefix: string, version?: number): Promise<void> {
+  const [seconds] = await redis.time();
+  await redis.set(servingKey(prefix, version), String(seconds));
 }
 
 /** Lets a generation that is no longer live stand for a grace period; `collectGarbage` takes it away after that. */
@@ -54,8 +58,12 @@ export async function collectGarbage(redis: ScriptedRedis, prefix: string): Prom
 async function forgetOlderReleases(redis: ScriptedRedis, prefix: string): Promise<void> {
   for await (const pointer of scan(redis, livePattern(prefix))) {
     const version = olderVersionOf(prefix, pointer);
-    if (version === undefined || (await redis.exists(servingKey(prefix, version))) === 1) continue;
-    await redis.del(pointer);
+    if (version === undefined) continue;
+    const served = Number(await redis.get(servingKey(prefix, version)).catch(() => null));
+    const [now] = await redis.time();
+    // One that says nothing at all may just have begun, or Redis lost it: its hour begins now.
+    if (!(served > 0)) await keepServing(redis, prefix, version);
+    else if (Number(now) - served > SERVED_WITHIN_S) await redis.del(pointer, servingKey(prefix, version));
   }
 }
 

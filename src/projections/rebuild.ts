@@ -6,7 +6,7 @@ import { readAfter } from '../mysql/log';
 import { Keys } from '../read-model/keys';
 import type { LiveGeneration } from '../read-model/live';
 import { Coalescer, type Operation } from '../read-model/operations';
-import { fill, finish, flip, type Outcome, type ScriptedRedis } from '../read-model/scripts';
+import { fill, finish, flip, takeLock, type Outcome, type ScriptedRedis } from '../read-model/scripts';
 import { catchUp } from './applier';
 import { discard, KEEPER_TTL_MS, retire } from './generations';
 import { project } from './project';
@@ -108,7 +108,7 @@ async function goLive(
         throw new RebuildAbandoned(`generation ${keys.generation} cannot go live: ${status} ${detail}`);
       }
       if (await isForeign(database, detail)) await redis.del(old.applied);
-      else await redis.set(old.fence, token, 'PX', FENCE_TTL_MS, 'NX');
+      else await takeLock(redis, old.fence, token, FENCE_TTL_MS);
     }
   } finally {
     if (old !== undefined) await redis.tallyReleaseIfMine(old.fence, token);

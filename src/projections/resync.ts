@@ -164,7 +164,7 @@ export interface SupervisorOptions {
 
 const TICK_MS = 1000;
 const RETRY_VERIFY_MS = 5000;
-/** Often enough that the sign of life, which lasts an hour, outlives a long outage of Redis. */
+/** Often, for a sign of life that lasts an hour. */
 const SERVING_EVERY_MS = 60_000;
 
 /**

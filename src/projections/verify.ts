@@ -4,7 +4,7 @@ import { parseTip, type Order, type Tip } from '../events';
 import type { Database } from '../mysql/database';
 import { describeContent, inspect, sameContent, type Content, type Slice } from '../read-model/inspect';
 import type { Keys } from '../read-model/keys';
-import { restore, type ScriptedRedis } from '../read-model/scripts';
+import { restore, takeLock, type ScriptedRedis } from '../read-model/scripts';
 import { catchUp, GenerationLost } from './applier';
 import { Expectation } from './expectation';
 import { scan } from './generations';
@@ -212,8 +212,7 @@ class Verifier {
   private async mend(slice: Slice): Promise<boolean> {
     for (let attempt = 1; attempt <= REPAIR_ATTEMPTS; attempt++) {
       const token = randomUUID();
-      const fenced = await this.redis.set(this.keys.fence, token, 'PX', FENCE_TTL_MS, 'NX');
-      if (fenced !== 'OK') {
+      if (!(await takeLock(this.redis, this.keys.fence, token, FENCE_TTL_MS))) {
         await delay(FENCE_WAIT_MS);
         continue;
       }

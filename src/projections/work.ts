@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { workKey } from '../read-model/keys';
 import { readStored } from '../read-model/stored';
-import type { ScriptedRedis } from '../read-model/scripts';
+import { takeLock, type ScriptedRedis } from '../read-model/scripts';
 
 /** A worker that says nothing for this long is taken for dead, and another may begin. */
 const TTL_MS = 15_000;
@@ -60,13 +60,7 @@ export class Work {
       startedAt: Date.now(),
     };
     const work = new Work(redis, prefix, options, state);
-    const take = () => redis.set(workKey(prefix), JSON.stringify(state), 'PX', TTL_MS, 'NX');
-    let taken = await take();
-    if (taken !== 'OK' && (await redis.pttl(workKey(prefix))) === -1) {
-      await redis.del(workKey(prefix)); // it would never expire: it is nobody's sign of life
-      taken = await take();
-    }
-    if (taken !== 'OK') return undefined;
+    if (!(await takeLock(redis, workKey(prefix), JSON.stringify(state), TTL_MS))) return undefined;
     options.observe?.(state);
     return work;
   }

@@ -11,7 +11,7 @@ interface Query {
   limit: number;
 }
 
-/** Members of rankings that one MULTI may touch; some ten milliseconds of Redis at the very most. */
+/** Members of rankings that one script may touch; some ten milliseconds of Redis at the very most. */
 const MAX_ELEMENTS = 40_000;
 const MIN_DEPTH = 16;
 /** Shortlisted beyond the limit, so that a sale between two rounds seldom costs another round. */
@@ -26,7 +26,7 @@ const SCAN_ATTEMPTS = 8;
  * read; whoever is in none of them has at most the sum of the last scores read, the threshold. Once `limit` members have
  * more than that, nobody else can be among the top.
  *
- * Every round reads everything that it concludes from in one MULTI with `applied`: the heads of the rankings, and all
+ * Every round reads everything that it concludes from in one script with `applied`: the heads of the rankings, and all
  * scores of the candidates that the round before found. Sales between two rounds can cost a further round; they can never
  * mix two positions.
  */

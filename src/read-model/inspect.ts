@@ -57,9 +57,10 @@ export async function inspect(redis: ScriptedRedis, keys: Keys, slices: Slice[])
     throw error;
   };
   const applied = take();
-  const [begun, ended] = take() as (string | null)[];
+  const writes = take();
+  const isWhole = Array.isArray(writes) && writes[0] === writes[1]; // as in complete.lua
   return {
-    applied: typeof applied === 'string' && begun === ended ? applied : null,
+    applied: typeof applied === 'string' && isWhole ? applied : null,
     contents: slices.map((slice) => contentOf(slice, take)),
   };
 }

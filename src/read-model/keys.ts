@@ -151,7 +151,7 @@ export function livePattern(prefix: string): string {
   return `${escapeGlob(prefix)}:live:*`;
 }
 
-/** Sign of life of the instances that serve a model version; expires. */
+/** When an instance of a model version was last seen, in seconds of Redis's clock. */
 export function servingKey(prefix: string, version = MODEL_VERSION): string {
   return `${prefix}:serving:${version}`;
 }

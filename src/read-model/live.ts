@@ -24,15 +24,11 @@ export class LiveGeneration {
     return this.known;
   }
 
-  /** A pointer of another type points nowhere, and would keep every other from being set. */
+  /** A key of another type points nowhere; the next flip puts a pointer in its place. */
   private async readPointer(): Promise<string | null> {
-    const key = liveKey(this.prefix);
-    try {
-      return await this.redis.get(key);
-    } catch (error) {
-      if (!isWrongType(error)) throw error;
-      await this.redis.del(key);
-      return null;
-    }
+    return this.redis.get(liveKey(this.prefix)).catch((error: unknown) => {
+      if (isWrongType(error)) return null;
+      throw error;
+    });
   }
 }

@@ -5,7 +5,7 @@ import { formatTip, type Tip } from '../events';
 import type { Content } from './inspect';
 import { liveKey, type Keys } from './keys';
 import { encodeOperations, type Operation } from './operations';
-import { isOutOfMemory } from './redis';
+import { isOutOfMemory, isWrongType } from './redis';
 
 function lua(name: string): string {
   return readFileSync(join(__dirname, 'scripts', `${name}.lua`), 'utf8');
@@ -27,6 +27,7 @@ const SCRIPTS: Record<string, { numberOfKeys?: number; lua: string; readOnly?: b
   tallyFinish: { numberOfKeys: 2, lua: lua('finish') },
   tallyFlip: { numberOfKeys: 4, lua: writing('flip') },
   tallyRestore: { numberOfKeys: 2, lua: writing('restore') },
+  tallyTakeLock: { numberOfKeys: 1, lua: lua('take-lock') },
   tallyReleaseIfMine: { numberOfKeys: 1, lua: lua('release-if-mine') },
   tallyRead: reading('read'),
   tallyTopProducts: { numberOfKeys: 4, ...reading('top-products') },
@@ -53,6 +54,7 @@ export interface ScriptedRedis extends Redis {
   tallyFinish(...args: Argument[]): Promise<[Status, string]>;
   tallyFlip(...args: Argument[]): Promise<[Status, string]>;
   tallyRestore(...args: Argument[]): Promise<[Status, string]>;
+  tallyTakeLock(...args: Argument[]): Promise<number>;
   tallyReleaseIfMine(...args: Argument[]): Promise<number>;
   /** The number of keys comes first. */
   tallyRead(...args: Argument[]): Promise<[string | null, ...unknown[]]>;
@@ -63,8 +65,18 @@ export interface ScriptedRedis extends Redis {
   tallyListOrders(...args: Argument[]): Promise<[string | null, string[][], string | null]>;
 }
 
+/** Takes a lock that expires by itself; see `scripts/take-lock.lua`. @returns false where another holds it. */
+export async function takeLock(
+  redis: ScriptedRedis,
+  key: string,
+  value: string,
+  ttlMs: number,
+): Promise<boolean> {
+  return (await redis.tallyTakeLock(key, value, ttlMs)) === 1;
+}
+
 /** A command that reads one key: its name, the key, further arguments. */
-export type ReadCommand = ['HGETALL' | 'HMGET' | 'ZRANGE' | 'ZMSCORE', string, ...string[]];
+export type ReadCommand = ['HMGET' | 'ZRANGE' | 'ZMSCORE', string, ...string[]];
 
 /** Replies in the order of the commands, and the `applied` that they were read with; see `scripts/read.lua`. */
 export async function readTogether(
@@ -83,9 +95,14 @@ export async function readTogether(
   return { applied, replies };
 }
 
-/** The tip that a generation has applied, as it stands in Redis; null where the generation is not complete. */
+/** What a generation says that it has applied, which may be no tip; null where the generation is not complete. */
 export async function readAppliedTip(redis: ScriptedRedis, keys: Keys): Promise<string | null> {
-  return (await readTogether(redis, keys, [])).applied;
+  try {
+    return (await readTogether(redis, keys, [])).applied;
+  } catch (error) {
+    if (isWrongType(error)) return 'not a string';
+    throw error;
+  }
 }
 
 /** Teaches a client the scripts; they are sent by their digest, and in full where Redis does not know them. */

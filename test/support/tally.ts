@@ -109,7 +109,7 @@ export async function startTally(place: Place, overrides: Record<string, string>
 
 /** Waits until `condition` holds; fails with its last error or answer when it never does. */
 export async function until<T>(condition: () => Promise<T> | T, timeoutMs = 30_000): Promise<NonNullable<T>> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     let last: unknown;
     try {
@@ -119,7 +119,8 @@ export async function until<T>(condition: () => Promise<T> | T, timeoutMs = 30_0
     } catch (error) {
       last = error;
     }
-    if (Date.now() > deadline) throw new Error('the condition did not come true in time', { cause: last });
+    if (performance.now() > deadline)
+      throw new Error('the condition did not come true in time', { cause: last });
     await delay(10);
   }
 }

@@ -15,12 +15,18 @@
 --   behind    the new generation is behind the old one (a foreign one has lost its applied before this)
 -- Atomic so that readers never go back: the new generation has at least what the old one had.
 
-local live = redis.call('GET', KEYS[1]) or ''
+-- What is not a string points nowhere, and is replaced.
+local function text(key)
+  local reply = redis.pcall('GET', key)
+  return type(reply) == 'string' and reply or nil
+end
+
+local live = text(KEYS[1]) or ''
 if live == ARGV[2] then return { 'already', live } end
 if live ~= ARGV[1] then return { 'overlap', live } end
 local new = appliedTip(KEYS[2], KEYS[4])
 if not new then return { 'missing', '' } end
-local old = redis.call('GET', KEYS[3])
+local old = text(KEYS[3])
 if old then
   local function position(tip) return tonumber(string.match(tip, '^(%d+):')) or 0 end
   if position(new) < position(old) then return { 'behind', old } end

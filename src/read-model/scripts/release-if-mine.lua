@@ -6,5 +6,5 @@
 --
 -- Atomic so that nobody deletes a lock that expired and was taken by another.
 
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
