@@ -87,7 +87,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     ],
     faults: ['kill-service'],
     seconds: 4,
-    caughtBy: /the head says/,
+    caughtBy: /the log has a gap|the head says/,
   },
   {
     name: 'float-money',
