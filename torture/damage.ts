@@ -53,13 +53,14 @@ export async function pickKey(
   const keys = (await redis.keys(`${start}*`)).filter((name) => !/:(keeper|fence)$/.test(name));
   // Among thousands of orders, the few keys on which all depends would hardly ever be hit.
   const rare = keys.filter((name) => !/\}:(order:|user:\d+$|product:\d+$)/.test(name));
+  const hot = keys.filter((name) => /\}:(totals|products:\w+|users:spent|product:1:sold)$/.test(name));
   const bookkeeping = [`${prefix}:work:1`, `${prefix}:verification:1`, `${start}fence`, `${start}keeper`];
   const key = random.pick([
     random.pick([pointer, `${start}applied`]),
     random.pick(bookkeeping),
-    ...pickUpTo(random, keys),
-    ...pickUpTo(random, rare),
-    ...pickUpTo(random, rare),
+    ...oneOf(random, keys),
+    ...oneOf(random, rare),
+    ...oneOf(random, hot),
   ]);
   // A lock can become a list whether it is held or not; what is not there can neither be deleted nor changed.
   return kind === 'retype' || (await redis.exists(key)) === 1 ? key : undefined;
@@ -70,7 +71,7 @@ export function spoilsAll({ prefix }: Stage, key: string): boolean {
   return key === `${prefix}:live:1` || /:(applied|writes|building)$/.test(key);
 }
 
-function pickUpTo(random: Random, keys: string[]): string[] {
+function oneOf(random: Random, keys: string[]): string[] {
   return keys.length === 0 ? [] : [random.pick(keys)];
 }
 

@@ -125,7 +125,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
       },
     ],
     faults: ['change-key', 'wrong-type'],
-    seconds: 12,
+    seconds: 18,
     caughtBy: WRONG_FIGURES,
   },
   {
@@ -192,7 +192,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
         replace: 'if (minPosition >= 0) return reading;',
       },
     ],
-    faults: ['redis-delay', 'redis-cut'],
+    faults: ['redis-out-of-memory', 'redis-delay'],
     seconds: 5,
     caughtBy: /went back behind the position/,
   },
