@@ -120,7 +120,7 @@ export const FAULTS = {
       const { history } = stage;
       // A repair that is cut off leaves the damage that it mended: then nothing is promised until the next one.
       const window = { from: history.now(), to: Infinity };
-      const redamaged = history.isDamaged(window.from - 15_000, window.from);
+      const redamaged = history.damagedIn(window.from - 15_000, window.from).length > 0;
       if (redamaged) history.damage.push(window);
       const bytes = random.int(0, 8192);
       try {

@@ -78,20 +78,16 @@ export class History {
     this.violations.push(`at ${(this.now() / 1000).toFixed(1)} s: ${what}`);
   }
 
-  /** Whether keys were damaged, and not known to be mended, at some time in between; or `key` was, if one is given. */
-  isDamaged(from: number, to: number, key?: string): boolean {
-    return this.damage.some(
-      (window) =>
-        window.from <= to &&
-        window.to >= from &&
-        (key === undefined || window.key === undefined || window.key === key),
-    );
+  /** What was damaged, and not known to be mended, at some time in between. */
+  damagedIn(from: number, to: number): DamageWindow[] {
+    return this.damage.filter((window) => window.from <= to && window.to >= from);
   }
 
   /** A verification of Tally's own found a key wrong: it must be one that was damaged. */
   found(who: string, finding: Finding): void {
     const now = this.now();
-    if (!this.isDamaged(now - FINDING_LATE_MS, now, finding.key)) {
+    const damaged = this.damagedIn(now - FINDING_LATE_MS, now);
+    if (!damaged.some(({ key }) => key === undefined || key === finding.key)) {
       this.violated(`${who} found drift that nobody caused: ${JSON.stringify(finding)}`);
     }
   }

@@ -73,7 +73,7 @@ async function torture(servers: Servers, build: string, options: Options): Promi
     console.log(
       `seed ${seed}: ${sum(faults)} faults of ${Object.keys(faults).length} kinds, ${operations} requests ` +
         `(${JSON.stringify(outcomes)}), ${events} events, ${readsChecked} reads checked at their position ` +
-        `(${readsExcused} while keys were damaged), whole again after ${healMs} ms: ${verdictOf(result)}`,
+        `(${readsExcused} of damaged keys not), whole again after ${healMs} ms: ${verdictOf(result)}`,
     );
     await record(options.out, {
       kind: 'run',

@@ -30,7 +30,7 @@ export async function printReport(files: string[]): Promise<void> {
   const servers = [...new Set(records.map(({ mysql }) => mysql))].toSorted();
 
   console.log(
-    '| server | runs | seconds of faults | faults | requests | reads checked | reads while keys were damaged | events | worst time until whole | violations |',
+    '| server | runs | seconds of faults | faults | requests | reads checked | reads of damaged keys | events | worst time until whole | violations |',
   );
   console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const server of servers) {
