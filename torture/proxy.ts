@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createConnection, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -212,13 +213,23 @@ function inOrder(pass: (chunk: Buffer) => void): (chunk: Buffer, delayMs: number
   };
 }
 
+/**
+ * A port that nobody listens on. Below the range from which systems take the ports of outgoing connections: one of those
+ * could be taken before it is listened on.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const server = createServer().listen(randomInt(20_000, 32_000), '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch {
+      continue; // it is taken
+    }
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** The same DATABASE_URL, by way of a proxy. */
