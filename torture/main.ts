@@ -141,7 +141,10 @@ async function catchBug(
   const ATTEMPTS = 3; // a bug may need luck: what the seed cannot fix is how the processes are timed
   for (let seed = firstSeed; seed < firstSeed + ATTEMPTS; seed++) {
     const options = { seed, durationMs: seconds * 1000, gapMs: PLANTED_GAP_MS, faults, caughtBy };
-    const { violations } = await run(servers, build, options);
+    const violations = await run(servers, build, options).then(
+      (result) => result.violations,
+      (error: unknown) => [`the run could not be carried out: ${String(error)}`],
+    );
     const caught = violations.find((violation) => caughtBy.test(violation));
     if (caught !== undefined) return caught;
     for (const other of violations.slice(0, 1)) console.log(`  not for this reason: ${other.slice(0, 200)}`);
