@@ -77,7 +77,10 @@ export function openCore(
     requests: connectRedis(config, 'requests', log),
   };
   const live = new LiveGeneration(redis.projector, config.REDIS_PREFIX);
-  const writer = new Writer(databases.commands, listener, config.MYSQL_TIMEOUT_MS);
+  const writer = new Writer(databases.commands, listener, {
+    timeoutMs: config.MYSQL_TIMEOUT_MS,
+    maxWaiting: config.MYSQL_QUEUE_LIMIT,
+  });
   return {
     databases,
     redis,

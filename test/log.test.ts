@@ -21,8 +21,11 @@ afterAll(async () => {
   await place.close();
 });
 
-const event = (userId: number) => ({ event: { type: 'UserRemoved' as const, userId }, ...uniqueIdentity() });
-const now = new Date().toISOString();
+const event = (userId: number) => ({
+  event: { type: 'UserRemoved' as const, userId },
+  ...uniqueIdentity(),
+  occurredAt: new Date().toISOString(),
+});
 
 test('concurrent writers with rollbacks leave no gap, and a reader that polls misses nothing', async () => {
   const WRITERS = 8;
@@ -40,7 +43,7 @@ test('concurrent writers with rollbacks leave no gap, and a reader that polls mi
         ]);
         if (i % 6 === 0) return; // rolled back when the session is given back
         const events = Array.from({ length: 1 + (i % 3) }, () => event(n + 1));
-        await appendAndCommit(session, events, now);
+        await appendAndCommit(session, events);
         written += events.length;
       });
     }
@@ -77,7 +80,7 @@ test('a command id is in the log once', async () => {
   const append = () =>
     databases.commands.session(async (session) => {
       await session.begin();
-      return appendAndCommit(session, [once], now);
+      return appendAndCommit(session, [once]);
     });
   await append();
   const head = await databases.reads.session(readHead);

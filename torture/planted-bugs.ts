@@ -159,8 +159,13 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'commands/writer.ts',
-        find: 'const receipt = await this.resolve(command, error);',
-        replace: 'const receipt = undefined; throw finalProblem(error.cause);',
+        find: 'const [found] = await this.resolve([command], error);',
+        replace: 'const [found] = []; throw finalProblem(error.cause);',
+      },
+      {
+        file: 'commands/writer.ts',
+        find: 'return this.settleUnanswered(batch, error);',
+        replace: "return batch.map(() => ({ status: 'rejected', reason: finalProblem(error.cause) }));",
       },
     ],
     faults: ['commit-answer-lost'],
@@ -173,9 +178,15 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'commands/writer.ts',
-        find: 'const receipt = await this.resolve(command, error);',
+        find: 'const [found] = await this.resolve([command], error);',
         replace:
-          'const receipt = undefined; command = { ...command, identity: { ...command.identity, commandId: uniqueIdentity().commandId } };',
+          'const [found] = []; command = { ...command, identity: { ...command.identity, commandId: Buffer.from(crypto.randomUUID().slice(0, 16)) } };',
+      },
+      {
+        file: 'commands/writer.ts',
+        find: 'return this.settleUnanswered(batch, error);',
+        replace:
+          'return Promise.allSettled(batch.map((each) => this.execute(alone({ ...each, identity: { ...each.identity, commandId: Buffer.from(crypto.randomUUID().slice(0, 16)) } }))));',
       },
     ],
     faults: ['commit-answer-lost'],

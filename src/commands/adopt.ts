@@ -3,7 +3,8 @@ import type { Database, Session } from '../mysql/database';
 import { latestEvents, type SubjectKind } from '../mysql/log';
 import { lockOrders, markLogged } from '../mysql/orders';
 import { keyedIdentity } from './identity';
-import { NothingToDo, type Writer } from './writer';
+import { NothingToDo } from './command';
+import type { Writer } from './writer';
 
 /**
  * Tells the log what another program did to an order, product or user in MySQL, so that the reports follow. Which state

@@ -1,10 +1,12 @@
 import { Problem } from '../errors';
-import { lineRevenue, type OrderLine } from '../events';
+import { lineRevenue, type Order, type OrderLine } from '../events';
 import { formatMinor, MAX_ORDER_TOTAL, minorFromDecimal, type Minor } from '../money';
 import type { Session } from '../mysql/database';
-import { insertOrder } from '../mysql/orders';
+import { insertNewOrders } from '../mysql/orders';
 import type { CommandIdentity } from './identity';
-import type { Receipt, Writer } from './writer';
+import type { CommandKind } from './command';
+import type { Receipt } from './receipts';
+import type { Writer } from './writer';
 
 export interface CreateOrder {
   userId: number;
@@ -21,23 +23,54 @@ export async function createOrder(
   identity: CommandIdentity,
   now: string,
 ): Promise<Receipt> {
-  return writer.execute({
-    identity,
-    now,
-    async write(session) {
-      await requireUser(session, input.userId);
-      const prices = await readPrices(session, [...new Set(input.items.map((item) => item.productId))]);
-      const lines = price(input.items, prices);
-      const total = totalOf(lines);
-      const order = await insertOrder(session, { userId: input.userId, total, createdAt: now, lines });
-      return [{ type: 'OrderCreated', order }];
-    },
-  });
+  return writer.executeTogether({ identity, now, kind: CREATE_ORDERS, input });
 }
 
-async function requireUser(session: Session, userId: number): Promise<void> {
-  const [user] = await session.rows('SELECT id FROM users WHERE id = ?', [userId]);
-  if (user === undefined) throw new Problem('unknown-user', `There is no user ${userId}.`);
+/** Creations that share a transaction. */
+const CREATE_ORDERS: CommandKind<CreateOrder> = {
+  async write(session, commands) {
+    const users = await readUserIds(session, distinct(commands.map(({ input }) => input.userId)));
+    const productIds = commands.flatMap(({ input }) => input.items.map(({ productId }) => productId));
+    const prices = await readPrices(session, distinct(productIds));
+    const decisions = commands.map(({ input, now }) => decide(input, now, users, prices));
+    const accepted = decisions.filter(
+      (decision): decision is Omit<Order, 'orderId'> => !(decision instanceof Problem),
+    );
+    const inserted = await insertNewOrders(session, accepted);
+    const ids = new Map(accepted.map((order, index) => [order, inserted[index]]));
+    return decisions.map((decision) => {
+      if (decision instanceof Problem) return decision;
+      const order = ids.get(decision);
+      if (order === undefined) throw new Error('an order was not inserted');
+      return [{ type: 'OrderCreated', order }];
+    });
+  },
+};
+
+/** Pure: the order at these prices, or why there is none. */
+function decide(
+  { userId, items }: CreateOrder,
+  now: string,
+  users: Set<number>,
+  prices: Map<number, Minor>,
+): Omit<Order, 'orderId'> | Problem {
+  if (!users.has(userId)) return new Problem('unknown-user', `There is no user ${userId}.`);
+  const lines = price(items, prices);
+  if (lines instanceof Problem) return lines;
+  const total = lines.reduce((sum, line) => sum + lineRevenue(line), 0n);
+  if (total > MAX_ORDER_TOTAL) {
+    return new Problem('order-total-too-large', `The order would cost ${formatMinor(total)}.`);
+  }
+  return { userId, total, createdAt: now, lines };
+}
+
+async function readUserIds(session: Session, ids: number[]): Promise<Set<number>> {
+  const rows = await session.rows<{ id: number }>('SELECT id FROM users WHERE id IN (?)', [ids]);
+  return new Set(rows.map(({ id }) => id));
+}
+
+function distinct(ids: number[]): number[] {
+  return [...new Set(ids)];
 }
 
 async function readPrices(session: Session, productIds: number[]): Promise<Map<number, Minor>> {
@@ -48,11 +81,11 @@ async function readPrices(session: Session, productIds: number[]): Promise<Map<n
   return new Map(rows.map((row) => [row.id, minorFromDecimal(row.price)]));
 }
 
-/** Pure: the order's lines at these prices. */
-function price(items: CreateOrder['items'], prices: Map<number, Minor>): OrderLine[] {
+/** Pure: the order's lines at these prices, or which products there are not. */
+function price(items: CreateOrder['items'], prices: Map<number, Minor>): OrderLine[] | Problem {
   const unknown = [...new Set(items.map((item) => item.productId))].filter((id) => !prices.has(id));
   if (unknown.length > 0) {
-    throw new Problem('unknown-product', `There is no product ${unknown.join(', ')}.`, {
+    return new Problem('unknown-product', `There is no product ${unknown.join(', ')}.`, {
       errors: items.flatMap(({ productId }, index) =>
         prices.has(productId)
           ? []
@@ -65,12 +98,4 @@ function price(items: CreateOrder['items'], prices: Map<number, Minor>): OrderLi
     quantity,
     unitPrice: prices.get(productId) ?? 0n,
   }));
-}
-
-function totalOf(lines: OrderLine[]): Minor {
-  const total = lines.reduce((sum, line) => sum + lineRevenue(line), 0n);
-  if (total > MAX_ORDER_TOTAL) {
-    throw new Problem('order-total-too-large', `The order would cost ${formatMinor(total)}.`);
-  }
-  return total;
 }

@@ -3,7 +3,8 @@ import { safeId } from '../mysql/database';
 import { failureOf } from '../mysql/failures';
 import { toDatetime } from '../mysql/time';
 import type { CommandIdentity } from './identity';
-import type { Receipt, Writer } from './writer';
+import type { Receipt } from './receipts';
+import type { Writer } from './writer';
 
 /**
  * Registers a user.

@@ -1,10 +1,11 @@
 import { Problem } from '../errors';
-import type { TallyEvent } from '../events';
 import type { Session } from '../mysql/database';
 import { latestEvents } from '../mysql/log';
 import { deleteOrders, lockOrders, type StoredOrder } from '../mysql/orders';
 import type { CommandIdentity } from './identity';
-import type { Receipt, Writer } from './writer';
+import type { CommandEvents, CommandKind } from './command';
+import type { Receipt } from './receipts';
+import type { Writer } from './writer';
 
 /**
  * Deletes an order.
@@ -16,27 +17,35 @@ export async function deleteOrder(
   identity: CommandIdentity,
   now: string,
 ): Promise<Receipt> {
-  return writer.execute({
-    identity,
-    now,
-    async write(session) {
-      const stored = (await lockOrders(session, [orderId])).get(orderId);
-      if (stored === undefined) throw new Problem('order-not-found', `There is no order ${orderId}.`);
-      const events = await eventsOfDeletion(session, stored);
-      await deleteOrders(session, [orderId]);
-      return events;
-    },
-  });
+  return writer.executeTogether({ identity, now, kind: DELETE_ORDERS, input: orderId });
 }
+
+/** Deletions that share a transaction; of two of the same order, the second finds none. */
+const DELETE_ORDERS: CommandKind<number> = {
+  async write(session, commands) {
+    const stored = await lockOrders(
+      session,
+      commands.map(({ input }) => input),
+    );
+    const deleted = [...stored.keys()];
+    const decisions: (CommandEvents | Problem)[] = [];
+    for (const { input: orderId } of commands) {
+      const order = stored.get(orderId);
+      stored.delete(orderId);
+      if (order === undefined)
+        decisions.push(new Problem('order-not-found', `There is no order ${orderId}.`));
+      else decisions.push(await eventsOfDeletion(session, order));
+    }
+    if (deleted.length > 0) await deleteOrders(session, deleted);
+    return decisions;
+  },
+};
 
 /**
  * `OrderDeleted` takes away exactly what the log added, which is not what the row says where another program changed it.
  * A row that was never logged is adopted on the way, so that the log tells the whole story.
  */
-async function eventsOfDeletion(
-  session: Session,
-  { order, asLogged }: StoredOrder,
-): Promise<[...TallyEvent[], TallyEvent]> {
+async function eventsOfDeletion(session: Session, { order, asLogged }: StoredOrder): Promise<CommandEvents> {
   if (asLogged) return [{ type: 'OrderDeleted', order }];
   const latest = (await latestEvents(session, 'order', [order.orderId])).get(order.orderId)?.event;
   if (latest?.type === 'OrderCreated') return [{ type: 'OrderDeleted', order: latest.order }];

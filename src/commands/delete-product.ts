@@ -1,7 +1,8 @@
 import { Problem } from '../errors';
 import { failureOf } from '../mysql/failures';
 import type { CommandIdentity } from './identity';
-import type { Receipt, Writer } from './writer';
+import type { Receipt } from './receipts';
+import type { Writer } from './writer';
 
 /**
  * Removes a product that no order refers to.

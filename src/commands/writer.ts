@@ -1,44 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Problem } from '../errors';
-import type { LoggedEvent, TallyEvent } from '../events';
-import { unreachableProblem, type Database, type Session } from '../mysql/database';
+import type { LoggedEvent } from '../events';
+import { unreachableProblem, type Database } from '../mysql/database';
 import { failureOf } from '../mysql/failures';
 import {
   appendAndCommit,
   CommitOutcomeUnknown,
-  findCommand,
-  findCommandUnderHeadLock,
+  findCommandsUnderHeadLock,
   type Appended,
-  type FoundCommand,
-  type NewEvent,
 } from '../mysql/log';
-import { uniqueIdentity, type CommandIdentity } from './identity';
-
-/** A command, ready to be carried out within a transaction. */
-export interface Command {
-  identity: CommandIdentity;
-  /** When it was asked for; ISO 8601, UTC. */
-  now: string;
-  /**
-   * Checks the command, writes its rows, and returns the events that it leaves behind, its own one last. It may be
-   * called again after a rollback.
-   * @throws Problem where the command is refused.
-   * @throws NothingToDo (only with `executeIfNeeded`)
-   */
-  write(session: Session): Promise<[...TallyEvent[], TallyEvent]>;
-}
-
-/** What a command is for has been done already; the transaction is rolled back. */
-export class NothingToDo extends Error {
-  override readonly name = 'NothingToDo';
-}
-
-export interface Receipt {
-  /** The command's own event. */
-  logged: LoggedEvent;
-  /** The command had been carried out before, and this is what it did then. */
-  replayed: boolean;
-}
+import { Batches } from './batches';
+import { alone, identified, NothingToDo, type Command, type SharedCommand } from './command';
+import { commandIds, findReceipt, hexOf, problemOr, receiptOf, replayOf, type Receipt } from './receipts';
+import { carryOutTogether } from './shared-transaction';
 
 export interface CommitListener {
   /** Events were committed; they may be told out of order. */
@@ -55,17 +29,41 @@ const RESOLVE_PAUSE_MS = 100;
  * transaction is this class's own affair: its callers hand in one command and are answered for that one.
  */
 export class Writer {
+  private readonly batches: Batches<SharedCommand<unknown>, Receipt>;
+
   constructor(
     private readonly database: Database,
     private readonly listener: CommitListener,
-    /** How long to ask what became of a COMMIT whose answer was lost. */
-    private readonly resolveTimeoutMs: number,
-  ) {}
+    private readonly options: {
+      /** How long a command waits for its turn, and how long to ask what became of a COMMIT that was not answered. */
+      timeoutMs: number;
+      /** Commands that may wait to be carried out together. */
+      maxWaiting: number;
+    },
+  ) {
+    this.batches = new Batches({
+      carryOut: (batch) => this.carryOut(batch),
+      identityOf: ({ identity }) => hexOf(identity),
+      maxWaiting: options.maxWaiting,
+      maxWaitMs: options.timeoutMs,
+    });
+  }
 
-  /** @throws Problem where the command is refused or could not be carried out. */
-  async execute(command: Command): Promise<Receipt> {
+  /**
+   * As `execute`, in one transaction with other commands that arrive meanwhile.
+   * @throws Problem where the command is refused or could not be carried out.
+   */
+  async executeTogether<Input>(command: SharedCommand<Input>): Promise<Receipt> {
+    return this.batches.add(command);
+  }
+
+  /**
+   * @param earlier an attempt of this command that was not answered, and whose packet may still be on its way.
+   * @throws Problem where the command is refused or could not be carried out.
+   */
+  async execute(command: Command, earlier?: CommitOutcomeUnknown): Promise<Receipt> {
     /** A COMMIT of ours that was not answered and is not in the log, but whose packet may still be on its way. */
-    let orphan: CommitOutcomeUnknown | undefined;
+    let orphan = earlier;
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.attempt(command, mayBeLogged(command, orphan));
@@ -73,8 +71,9 @@ export class Writer {
         if (error instanceof Problem) return await this.twinOf(command, error, mayBeLogged(command, orphan));
         let failed = error;
         if (error instanceof CommitOutcomeUnknown) {
-          const receipt = await this.resolve(command, error);
-          if (receipt !== undefined) return receipt;
+          const [found] = await this.resolve([command], error);
+          if (found instanceof Problem) throw found;
+          if (found !== undefined) return found;
           // An error that the server itself sent leaves nothing under way.
           if (failureOf(error.cause) === 'unreachable') orphan = error;
           failed = error.cause; // it is not carried out so far, for this reason
@@ -107,7 +106,7 @@ export class Writer {
         if (earlier !== undefined) return earlier;
       }
       const events = await command.write(session);
-      return appendAndCommit(session, events.map(identified(identity)), command.now);
+      return appendAndCommit(session, identified(command, events));
     });
     if ('replayed' in outcome) return replayOf(outcome, command);
     this.listener.committed(outcome);
@@ -127,22 +126,81 @@ export class Writer {
     return replayOf(twin, command);
   }
 
+  /** Settles every command of a batch. */
+  private async carryOut(
+    batch: SharedCommand<unknown>[],
+    attempt = 1,
+  ): Promise<PromiseSettledResult<Receipt>[]> {
+    if (batch.length === 1) return Promise.allSettled(batch.map((command) => this.execute(alone(command))));
+    let decisions: (Receipt | Problem)[];
+    try {
+      const outcome = await carryOutTogether(this.database, batch);
+      decisions = outcome.decisions;
+      if (outcome.appended !== undefined) this.listener.committed(outcome.appended);
+    } catch (error) {
+      if (error instanceof CommitOutcomeUnknown) return this.settleUnanswered(batch, error);
+      const problem = unreachableProblem(error);
+      if (problem !== undefined) {
+        // Perhaps only this connection was dead. Not in halves: they would all wait for MySQL one after the other.
+        if (attempt === 1) return this.carryOut(batch, 2);
+        return batch.map(() => ({ status: 'rejected', reason: problem }));
+      }
+      // Which one is to blame is not known: in halves, until it stands alone, where all that can be done about it is done.
+      const middle = Math.ceil(batch.length / 2);
+      return [
+        ...(await this.carryOut(batch.slice(0, middle))),
+        ...(await this.carryOut(batch.slice(middle))),
+      ];
+    }
+    return Promise.allSettled(
+      decisions.map(async (decision, index) => {
+        const command = alone(batch[index]);
+        if (decision instanceof Problem)
+          return this.twinOf(command, decision, mayBeLogged(command, undefined));
+        return replayOf(decision, command);
+      }),
+    );
+  }
+
+  /** All of them were carried out, or none. */
+  private async settleUnanswered(
+    batch: SharedCommand<unknown>[],
+    error: CommitOutcomeUnknown,
+  ): Promise<PromiseSettledResult<Receipt>[]> {
+    const [resolved] = await Promise.allSettled([this.resolve(batch, error)]);
+    if (resolved.status === 'rejected') return batch.map(() => resolved);
+    // An error that the server itself sent leaves nothing under way.
+    const orphan = failureOf(error.cause) === 'unreachable' ? error : undefined;
+    return Promise.allSettled(
+      batch.map(async (command, index) => {
+        const found = resolved.value[index];
+        if (found instanceof Problem) throw found;
+        return found ?? this.execute(alone(command), orphan);
+      }),
+    );
+  }
+
   /**
-   * What became of a command whose COMMIT was not answered. A plain look-up proves nothing while the orphan may still be
+   * What became of commands whose COMMIT was not answered. A plain look-up proves nothing while the orphan may still be
    * committing; under the head lock, what is not in the log is not being committed. Its packet may still be on its way to
    * the server: then the unique command id lets only one of the two attempts commit.
-   * @returns undefined where it was not carried out.
+   * @returns undefined for those that were not carried out.
    */
-  private async resolve(command: Command, cause: CommitOutcomeUnknown): Promise<Receipt | undefined> {
-    const deadline = performance.now() + this.resolveTimeoutMs;
+  private async resolve(
+    commands: Pick<Command, 'identity'>[],
+    cause: CommitOutcomeUnknown,
+  ): Promise<(Receipt | Problem | undefined)[]> {
+    const deadline = performance.now() + this.options.timeoutMs;
     for (;;) {
       try {
-        const receipt = await this.database.session(async (session) =>
-          receiptOf(await findCommandUnderHeadLock(session, command.identity.commandId), command.identity),
+        const found = await this.database.session((session) =>
+          findCommandsUnderHeadLock(session, commandIds(commands)),
         );
-        if (receipt === undefined) return undefined;
-        this.listener.nudge();
-        return { ...receipt, replayed: false };
+        if (found.size > 0) this.listener.nudge();
+        return commands.map(({ identity }) => {
+          const receipt = problemOr(() => receiptOf(found.get(hexOf(identity)), identity));
+          return receipt instanceof Problem ? receipt : receipt && { ...receipt, replayed: false };
+        });
       } catch (error) {
         const failure = failureOf(error);
         if (failure === undefined) throw error;
@@ -156,7 +214,10 @@ export class Writer {
 }
 
 /** Whether the log may hold the command already: by another request with its key, or by an earlier attempt of our own. */
-function mayBeLogged({ identity }: Command, orphan: CommitOutcomeUnknown | undefined): boolean {
+function mayBeLogged(
+  { identity }: Pick<Command, 'identity'>,
+  orphan: CommitOutcomeUnknown | undefined,
+): boolean {
   return identity.requestHash !== null || orphan !== undefined;
 }
 
@@ -164,34 +225,6 @@ function outcomeUnknown(cause: CommitOutcomeUnknown): Problem {
   const detail =
     'MySQL went away during the COMMIT: retry with the same Idempotency-Key to learn the outcome.';
   return new Problem('outcome-unknown', detail, { retryAfterSeconds: 2, cause });
-}
-
-/** Without a key nobody can have asked before: then the earlier attempt was this request's own. */
-function replayOf(receipt: Receipt, { identity }: Command): Receipt {
-  return identity.requestHash === null ? { ...receipt, replayed: false } : receipt;
-}
-
-async function findReceipt(session: Session, identity: CommandIdentity): Promise<Receipt | undefined> {
-  return receiptOf(await findCommand(session, identity.commandId), identity);
-}
-
-function receiptOf(found: FoundCommand | undefined, { requestHash }: CommandIdentity): Receipt | undefined {
-  if (found === undefined) return undefined;
-  if (requestHash !== null && !found.requestHash?.equals(requestHash)) {
-    throw new Problem(
-      'idempotency-key-reused',
-      'This Idempotency-Key belongs to an earlier request with another content.',
-    );
-  }
-  return { logged: found.logged, replayed: true };
-}
-
-/** The command's id goes to its own event, the last one; an event that adopts a row on the way gets an id of its own. */
-function identified(identity: CommandIdentity) {
-  return (event: TallyEvent, index: number, all: TallyEvent[]): NewEvent => ({
-    event,
-    ...(index === all.length - 1 ? identity : uniqueIdentity()),
-  });
 }
 
 function ownEvent({ events }: Appended): LoggedEvent {

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { keyedIdentity, uniqueIdentity, type CommandIdentity } from '../commands/identity';
-import type { Receipt } from '../commands/writer';
+import type { Receipt } from '../commands/receipts';
 import type { TallyEvent } from '../events';
 
 /** Callers are not told apart yet: all share one space of Idempotency-Keys. */

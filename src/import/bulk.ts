@@ -1,5 +1,7 @@
 import { uniqueIdentity } from '../commands/identity';
-import { NothingToDo, type Receipt, type Writer } from '../commands/writer';
+import { NothingToDo } from '../commands/command';
+import type { Receipt } from '../commands/receipts';
+import type { Writer } from '../commands/writer';
 import { fingerprint, type Order, type TallyEvent } from '../events';
 import { formatMinor, type Minor } from '../money';
 import type { Session } from '../mysql/database';

@@ -18,6 +18,8 @@ export interface NewEvent {
   commandId: Buffer;
   /** What was asked for, where the command had an Idempotency-Key. */
   requestHash: Buffer | null;
+  /** ISO 8601, UTC. */
+  occurredAt: string;
 }
 
 /** What a transaction left in the log: its events, and the tip that they follow. */
@@ -26,7 +28,7 @@ export interface Appended {
   events: LoggedEvent[];
 }
 
-/** The connection was lost after COMMIT may have been sent. Only `findCommandUnderHeadLock` can tell. */
+/** The connection was lost after COMMIT may have been sent. Only `findCommandsUnderHeadLock` can tell. */
 export class CommitOutcomeUnknown extends Error {
   override readonly name = 'CommitOutcomeUnknown';
 }
@@ -39,14 +41,10 @@ export class CommitOutcomeUnknown extends Error {
  * process (docs/decisions/0001).
  * @throws CommitOutcomeUnknown where the answer was lost.
  */
-export async function appendAndCommit(
-  session: Session,
-  events: NewEvent[],
-  occurredAt: string,
-): Promise<Appended> {
+export async function appendAndCommit(session: Session, events: NewEvent[]): Promise<Appended> {
   const last = events.at(-1);
   if (last === undefined) throw new Error('a write transaction without an event');
-  const rows = events.map(({ event, commandId, requestHash }, index) => [
+  const rows = events.map(({ event, commandId, requestHash, occurredAt }, index) => [
     index + 1,
     commandId,
     requestHash,
@@ -78,7 +76,7 @@ export async function appendAndCommit(
   const base = { position: Number(head.position), commandId: head.tip };
   return {
     base,
-    events: events.map(({ event, commandId }, index) => ({
+    events: events.map(({ event, commandId, occurredAt }, index) => ({
       position: base.position + index + 1,
       commandId: commandId.toString('hex'),
       event,
@@ -167,38 +165,43 @@ export interface FoundCommand {
   requestHash: Buffer | null;
 }
 
-/** A command's event, if it is in the log. */
-export async function findCommand(session: Session, commandId: Buffer): Promise<FoundCommand | undefined> {
-  const [row] = await session.rows<CommandRow>(FIND_COMMAND, [commandId]);
-  return row && foundCommand(row);
+/** The events of those commands that are in the log, by their id in hexadecimal. */
+export async function findCommands(
+  session: Session,
+  commandIds: Buffer[],
+): Promise<Map<string, FoundCommand>> {
+  if (commandIds.length === 0) return new Map();
+  const rows = await session.rows<CommandRow>(FIND_COMMANDS, [commandIds]);
+  return byCommandId(rows);
 }
 
 /**
- * As `findCommand`, under the head lock: every append that had reached the server has ended. A packet that is still on its
+ * As `findCommands`, under the head lock: every append that had reached the server has ended. A packet that is still on its
  * way to it can commit later; the unique command id then lets only one attempt do so. One packet, so that the lock does
  * not wait for this process.
  */
-export async function findCommandUnderHeadLock(
+export async function findCommandsUnderHeadLock(
   session: Session,
-  commandId: Buffer,
-): Promise<FoundCommand | undefined> {
+  commandIds: Buffer[],
+): Promise<Map<string, FoundCommand>> {
   const results = await session.batch(
     `START TRANSACTION;
      SELECT position FROM event_head WHERE id = 1 FOR UPDATE;
-     ${FIND_COMMAND};
+     ${FIND_COMMANDS};
      ROLLBACK`,
-    [commandId],
+    [commandIds],
   );
-  const [row] = results[2] as CommandRow[];
-  return row && foundCommand(row);
+  return byCommandId(results[2] as CommandRow[]);
 }
 
 type CommandRow = EventRow & { request_hash: Buffer | null };
 
-const FIND_COMMAND = `SELECT ${EVENT_COLUMNS}, request_hash FROM order_events WHERE command_id = ?`;
+const FIND_COMMANDS = `SELECT ${EVENT_COLUMNS}, request_hash FROM order_events WHERE command_id IN (?)`;
 
-function foundCommand(row: CommandRow): FoundCommand {
-  return { logged: loggedEvent(row), requestHash: row.request_hash };
+function byCommandId(rows: CommandRow[]): Map<string, FoundCommand> {
+  return new Map(
+    rows.map((row) => [row.command_id, { logged: loggedEvent(row), requestHash: row.request_hash }]),
+  );
 }
 
 export type SubjectKind = 'order' | 'product' | 'user';

@@ -91,15 +91,45 @@ function assemble(rows: OrderRow[], items: ItemRow[]): StoredOrder[] {
   });
 }
 
-/** Inserts an order and returns it with the id that it was given. */
-export async function insertOrder(session: Session, order: Omit<Order, 'orderId'>): Promise<Order> {
+/** Inserts orders and returns them with the ids that they were given, in their order. */
+export async function insertNewOrders(session: Session, orders: Omit<Order, 'orderId'>[]): Promise<Order[]> {
+  if (orders.length === 0) return [];
+  const rows = orders.map((order) => [
+    order.userId,
+    formatMinor(order.total),
+    toDatetime(order.createdAt),
+    1,
+    fingerprint(order),
+  ]);
   const { insertId } = await session.write(
-    'INSERT INTO orders (user_id, total_amount, created_at, logged, fingerprint) VALUES (?, ?, ?, 1, ?)',
-    [order.userId, formatMinor(order.total), toDatetime(order.createdAt), fingerprint(order)],
+    'INSERT INTO orders (user_id, total_amount, created_at, logged, fingerprint) VALUES ?',
+    [rows],
   );
-  const inserted = { orderId: safeId(insertId), ...order };
-  await insertItems(session, [inserted]);
+  const ids = orders.length === 1 ? [insertId] : await readInsertedIds(session, insertId, orders);
+  const inserted = orders.map((order, index) => ({ orderId: safeId(ids[index] ?? NaN), ...order }));
+  await insertItems(session, inserted);
   return inserted;
+}
+
+/**
+ * InnoDB gives the rows of one INSERT ids in their order, `auto_increment_increment` apart. An id that is guessed wrong would
+ * attach lines to another's order: so the rows are read, and must be the ones that were inserted.
+ */
+async function readInsertedIds(
+  session: Session,
+  firstId: number,
+  orders: Omit<Order, 'orderId'>[],
+): Promise<number[]> {
+  const rows = await session.rows<{ id: number; fingerprint: number }>(
+    `SELECT id, fingerprint FROM orders
+      WHERE id BETWEEN ? AND ? + (? - 1) * @@auto_increment_increment ORDER BY id`,
+    [firstId, firstId, orders.length],
+  );
+  const same = orders.every((order, index) => rows[index]?.fingerprint === fingerprint(order));
+  if (rows.length !== orders.length || !same) {
+    throw new Error(`MySQL gave ${orders.length} orders from ${firstId} on other ids than expected`);
+  }
+  return rows.map(({ id }) => id);
 }
 
 /** Inserts whole orders that bring their ids, with few statements. */
