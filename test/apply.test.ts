@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import type { Tip } from '../src/events';
+import { Changes } from '../src/read-model/changes';
 import { Keys } from '../src/read-model/keys';
 import type { Operation } from '../src/read-model/operations';
 import {
@@ -22,6 +23,12 @@ let serial = 0;
 let keys: Keys;
 
 const sale = (): Operation[] => [{ kind: 'count', key: keys.productSold(1), by: 5n }];
+function changes(operations: Operation[]): Changes {
+  const joined = new Changes();
+  joined.add(operations);
+  return joined;
+}
+
 const sold = () => redis.get(keys.productSold(1));
 
 beforeAll(() => {
@@ -44,7 +51,7 @@ describe('the apply script', () => {
     const outcome = await apply(redis, keys, {
       expected: tip(1, 'a'),
       next: tip(3, 'c'),
-      operations: sale(),
+      changes: changes(sale()),
     });
     expect(outcome).toEqual({ status: 'applied', detail: text(tip(3, 'c')) });
     expect(await redis.get(keys.applied)).toBe(text(tip(3, 'c')));
@@ -52,7 +59,7 @@ describe('the apply script', () => {
   });
 
   test('already: a batch that is applied again changes nothing', async () => {
-    const batch = { expected: tip(1, 'a'), next: tip(3, 'c'), operations: sale() };
+    const batch = { expected: tip(1, 'a'), next: tip(3, 'c'), changes: changes(sale()) };
     await apply(redis, keys, batch);
     expect((await apply(redis, keys, batch)).status).toBe('already');
     await redis.set(keys.applied, text(tip(9, 'f')));
@@ -65,7 +72,7 @@ describe('the apply script', () => {
     const outcome = await apply(redis, keys, {
       expected: tip(1, 'a'),
       next: tip(3, 'c'),
-      operations: sale(),
+      changes: changes(sale()),
     });
     expect(outcome).toEqual({ status: 'overlap', detail: text(tip(2, 'b')) });
     expect(await sold()).toBeNull();
@@ -75,7 +82,7 @@ describe('the apply script', () => {
     const outcome = await apply(redis, keys, {
       expected: tip(2, 'b'),
       next: tip(3, 'c'),
-      operations: sale(),
+      changes: changes(sale()),
     });
     expect(outcome).toEqual({ status: 'behind', detail: text(tip(1, 'a')) });
     expect(await sold()).toBeNull();
@@ -86,7 +93,7 @@ describe('the apply script', () => {
     const outcome = await apply(redis, keys, {
       expected: tip(1, 'a'),
       next: tip(2, 'b'),
-      operations: sale(),
+      changes: changes(sale()),
     });
     expect(outcome.status).toBe('missing');
     expect(await sold()).toBeNull();
@@ -101,7 +108,7 @@ describe('the apply script', () => {
     const outcome = await apply(redis, keys, {
       expected: tip(1, 'a'),
       next: tip(2, 'b'),
-      operations: sale(),
+      changes: changes(sale()),
     });
     expect(outcome).toEqual({ status: 'foreign', detail: applied });
     expect(await sold()).toBeNull();
@@ -109,7 +116,7 @@ describe('the apply script', () => {
 
   test('fenced: only the holder of the fence applies', async () => {
     await redis.set(keys.fence, 'token', 'PX', 60_000);
-    const batch = { expected: tip(1, 'a'), next: tip(2, 'b'), operations: sale() };
+    const batch = { expected: tip(1, 'a'), next: tip(2, 'b'), changes: changes(sale()) };
     expect((await apply(redis, keys, batch)).status).toBe('fenced');
     expect(await sold()).toBeNull();
     expect((await apply(redis, keys, { ...batch, fenceToken: 'token' })).status).toBe('applied');
@@ -121,7 +128,11 @@ describe('the apply script', () => {
       ...sale(),
       { kind: 'count-field', key: keys.totals(), field: 'orders', by: 1n },
     ];
-    const outcome = await apply(redis, keys, { expected: tip(1, 'a'), next: tip(2, 'b'), operations });
+    const outcome = await apply(redis, keys, {
+      expected: tip(1, 'a'),
+      next: tip(2, 'b'),
+      changes: changes(operations),
+    });
     expect(outcome.status).toBe('broken');
     expect(outcome.detail).toContain('WRONGTYPE');
     expect(await redis.exists(keys.applied)).toBe(0);
@@ -133,7 +144,7 @@ describe('the apply script', () => {
       const full = withScripts(own.client);
       await full.set(keys.applied, text(tip(1, 'a')));
       await full.config('SET', 'maxmemory', '1');
-      const batch = { expected: tip(1, 'a'), next: tip(2, 'b'), operations: sale() };
+      const batch = { expected: tip(1, 'a'), next: tip(2, 'b'), changes: changes(sale()) };
       expect((await apply(full, keys, batch)).status).toBe('oom');
       expect(await full.get(keys.applied)).toBe(text(tip(1, 'a')));
       expect(await full.exists(keys.productSold(1))).toBe(0);
@@ -150,20 +161,20 @@ describe('the apply script', () => {
       { kind: 'count-field', key: keys.totals(), field: 'orders', by },
       { kind: 'rank', key: keys.usersSpent, member: '05', by },
     ];
-    await apply(redis, keys, { expected: tip(1, 'a'), next: tip(2, 'b'), operations: both(7n) });
+    await apply(redis, keys, { expected: tip(1, 'a'), next: tip(2, 'b'), changes: changes(both(7n)) });
     expect(await redis.zscore(keys.usersSpent, '05')).toBe('-7');
-    await apply(redis, keys, { expected: tip(2, 'b'), next: tip(3, 'c'), operations: both(-7n) });
+    await apply(redis, keys, { expected: tip(2, 'b'), next: tip(3, 'c'), changes: changes(both(-7n)) });
     expect(await redis.exists(keys.productSold(1), keys.totals(), keys.usersSpent)).toBe(0);
   });
 
   test('a sum beyond 2^53 is marked instead of being off by a cent, and stays marked', async () => {
     const rank = (by: bigint): Operation[] => [{ kind: 'rank', key: keys.usersSpent, member: '05', by }];
     const half = 2n ** 52n;
-    await apply(redis, keys, { expected: tip(1, 'a'), next: tip(2, 'b'), operations: rank(half + 1n) });
+    await apply(redis, keys, { expected: tip(1, 'a'), next: tip(2, 'b'), changes: changes(rank(half + 1n)) });
     expect(await redis.zscore(keys.usersSpent, '05')).toBe(String(-(half + 1n)));
-    await apply(redis, keys, { expected: tip(2, 'b'), next: tip(3, 'c'), operations: rank(half) });
+    await apply(redis, keys, { expected: tip(2, 'b'), next: tip(3, 'c'), changes: changes(rank(half)) });
     expect(await redis.zscore(keys.usersSpent, '05')).toBe('-inf');
-    await apply(redis, keys, { expected: tip(3, 'c'), next: tip(4, 'd'), operations: rank(-half) });
+    await apply(redis, keys, { expected: tip(3, 'c'), next: tip(4, 'd'), changes: changes(rank(-half)) });
     expect(await redis.zscore(keys.usersSpent, '05')).toBe('-inf');
   });
 });
@@ -172,11 +183,11 @@ describe('building a generation', () => {
   test('every chunk is written once and in turn, and the last one makes the model complete', async () => {
     const built = new Keys(keys.prefix, `${keys.generation}b`);
     await redis.set(built.building, 'token:0');
-    const operations: Operation[] = [{ kind: 'count', key: built.productSold(1), by: 5n }];
-    expect((await fill(redis, built, 'token', 0, operations)).status).toBe('applied');
-    expect((await fill(redis, built, 'token', 0, operations)).status).toBe('already');
-    expect((await fill(redis, built, 'token', 2, operations)).status).toBe('missing');
-    expect((await fill(redis, built, 'other', 1, operations)).status).toBe('missing');
+    const five = changes([{ kind: 'count', key: built.productSold(1), by: 5n }]);
+    expect((await fill(redis, built, 'token', 0, five)).status).toBe('applied');
+    expect((await fill(redis, built, 'token', 0, five)).status).toBe('already');
+    expect((await fill(redis, built, 'token', 2, five)).status).toBe('missing');
+    expect((await fill(redis, built, 'other', 1, five)).status).toBe('missing');
     expect((await finish(redis, built, 'token', 2, tip(1, 'a'))).status).toBe('missing');
     expect((await finish(redis, built, 'token', 1, tip(1, 'a'))).status).toBe('applied');
     expect((await finish(redis, built, 'token', 1, tip(1, 'a'))).status).toBe('already');

@@ -40,7 +40,7 @@ afterEach(async () => {
 const rewrite = (file: keyof typeof FILES, from: string, to: string) =>
   writeFile(join(directory, file), FILES[file].replace(from, to));
 
-const runImport = async () => importData(core.writer, core.databases.reads, await readImport(directory));
+const runImport = async () => importData(core.writer, core.databases.commands, await readImport(directory));
 
 async function faults(): Promise<string[]> {
   return readImport(directory).then(

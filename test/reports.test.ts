@@ -75,7 +75,7 @@ async function importSales(sales: Sale[]): Promise<void> {
       lines: priced,
     };
   });
-  await importData(core.writer, core.databases.reads, { users, products, orders });
+  await importData(core.writer, core.databases.commands, { users, products, orders });
   imported = [...imported, ...orders];
   await caughtUp(place);
 }
@@ -202,7 +202,7 @@ test('a report over sales so even that the threshold decides nothing is right al
     const createdAt = new Date(Date.UTC(2001, month, 15)).toISOString();
     return { orderId: 100_000 + index, userId: 500, total: 10_000n, createdAt, lines };
   });
-  await importData(core.writer, core.databases.reads, { users, products: many, orders });
+  await importData(core.writer, core.databases.commands, { users, products: many, orders });
   await caughtUp(place);
   const { status, body } = await tally.get(
     '/orders/reports/best-sellers?from=2001-01-01&to=2003-01-01&limit=3',
@@ -264,7 +264,7 @@ test('a sum that is beyond 2^53 cents is refused rather than stated wrongly; the
     lines: [{ productId: 9000, quantity: 100, unitPrice: price }],
   });
   const orders = Array.from({ length: 100 }, (_, index) => order(900_000 + index));
-  await importData(core.writer, core.databases.reads, { users, products, orders });
+  await importData(core.writer, core.databases.commands, { users, products, orders });
   await caughtUp(place);
   const spenders = await tally.get('/orders/reports/highest-spenders?limit=1');
   expect([spenders.status, spenders.body.type]).toEqual([500, 'urn:tally:problem:sum-out-of-range']);
@@ -281,7 +281,7 @@ if (existsSync(NORTHWIND)) {
     const service = await startTally(own);
     const ownCore = openCore(own.config, createLogger({ LOG_LEVEL: 'silent' }));
     try {
-      await importData(ownCore.writer, ownCore.databases.reads, await readImport(NORTHWIND));
+      await importData(ownCore.writer, ownCore.databases.commands, await readImport(NORTHWIND));
       await until(async () => (await service.get('/health/ready')).status === 200);
       await caughtUp(own);
       expect((await service.get('/orders/reports/summary')).body).toMatchObject({

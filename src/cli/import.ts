@@ -44,7 +44,7 @@ async function importInto(
   const progress = showProgress(process.stdout);
   try {
     const data = await read();
-    const imported = await importData(core.writer, core.databases.reads, data, ({ done, total }) =>
+    const imported = await importData(core.writer, core.databases.commands, data, ({ done, total }) =>
       progress.update({ label: 'importing', done, total }),
     );
     progress.stop();

@@ -19,6 +19,7 @@ interface Waiting<T, R> {
 export class Batches<T, R> {
   private waiting: Waiting<T, R>[] = [];
   private inFlight = 0;
+  private scheduled = false;
 
   constructor(
     private readonly options: {
@@ -40,7 +41,17 @@ export class Batches<T, R> {
     });
   }
 
+  /** At the end of this turn of the event loop, so that all commands that were read in one turn go together. */
   private next(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.begin();
+    });
+  }
+
+  private begin(): void {
     while (this.inFlight < MAX_IN_FLIGHT && this.waiting.length > 0) {
       const batch = this.take();
       if (batch.length === 0) continue;

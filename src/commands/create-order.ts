@@ -29,9 +29,7 @@ export async function createOrder(
 /** Creations that share a transaction. */
 const CREATE_ORDERS: CommandKind<CreateOrder> = {
   async write(session, commands) {
-    const users = await readUserIds(session, distinct(commands.map(({ input }) => input.userId)));
-    const productIds = commands.flatMap(({ input }) => input.items.map(({ productId }) => productId));
-    const prices = await readPrices(session, distinct(productIds));
+    const { users, prices } = await readCatalogue(session, commands);
     const decisions = commands.map(({ input, now }) => decide(input, now, users, prices));
     const accepted = decisions.filter(
       (decision): decision is Omit<Order, 'orderId'> => !(decision instanceof Problem),
@@ -64,21 +62,23 @@ function decide(
   return { userId, total, createdAt: now, lines };
 }
 
-async function readUserIds(session: Session, ids: number[]): Promise<Set<number>> {
-  const rows = await session.rows<{ id: number }>('SELECT id FROM users WHERE id IN (?)', [ids]);
-  return new Set(rows.map(({ id }) => id));
-}
-
-function distinct(ids: number[]): number[] {
-  return [...new Set(ids)];
-}
-
-async function readPrices(session: Session, productIds: number[]): Promise<Map<number, Minor>> {
-  const rows = await session.rows<{ id: number; price: string }>(
-    'SELECT id, price FROM products WHERE id IN (?)',
-    [productIds],
-  );
-  return new Map(rows.map((row) => [row.id, minorFromDecimal(row.price)]));
+/** The users and the prices of the products that these orders are about, as far as there are such. */
+async function readCatalogue(
+  session: Session,
+  commands: { input: CreateOrder }[],
+): Promise<{ users: Set<number>; prices: Map<number, Minor> }> {
+  const userIds = new Set(commands.map(({ input }) => input.userId));
+  const productIds = new Set(commands.flatMap(({ input }) => input.items.map(({ productId }) => productId)));
+  const [users, products] = await session.together([
+    { sql: 'SELECT id FROM users WHERE id IN (?)', parameters: [[...userIds]] },
+    { sql: 'SELECT id, price FROM products WHERE id IN (?)', parameters: [[...productIds]] },
+  ]);
+  return {
+    users: new Set((users as { id: number }[]).map(({ id }) => id)),
+    prices: new Map(
+      (products as { id: number; price: string }[]).map(({ id, price }) => [id, minorFromDecimal(price)]),
+    ),
+  };
 }
 
 /** Pure: the order's lines at these prices, or which products there are not. */

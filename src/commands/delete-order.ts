@@ -36,7 +36,7 @@ const DELETE_ORDERS: CommandKind<number> = {
         decisions.push(new Problem('order-not-found', `There is no order ${orderId}.`));
       else decisions.push(await eventsOfDeletion(session, order));
     }
-    if (deleted.length > 0) await deleteOrders(session, deleted);
+    if (deleted.length > 0) deleteOrders(session, deleted);
     return decisions;
   },
 };

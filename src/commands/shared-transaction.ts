@@ -14,7 +14,7 @@ export async function carryOutTogether(
   batch: SharedCommand<unknown>[],
 ): Promise<{ decisions: (Receipt | Problem)[]; appended: Appended | undefined }> {
   const outcome = await database.session(async (session) => {
-    await session.begin();
+    session.begin();
     const decided = new Map<SharedCommand<unknown>, Receipt | CommandEvents | Problem>();
     const keyed = batch.filter(({ identity }) => identity.requestHash !== null);
     const earlier = await findCommands(session, commandIds(keyed));

@@ -72,7 +72,7 @@ export async function addOrders(writer: Writer, orders: Order[], now: string): P
     // An order may be gone from the table and still stand in the log: another program deleted it. Its row comes back
     // now, so what the log added before must be taken away first.
     const latest = await latestEvents(session, 'order', ids);
-    await insertOrders(session, missing);
+    insertOrders(session, missing);
     return missing.flatMap((order): TallyEvent[] => {
       const logged = latest.get(order.orderId)?.event;
       const created: TallyEvent = { type: 'OrderCreated', order };

@@ -25,10 +25,18 @@ const SESSION_SQL = [
 const WRITER_WAIT_TIMEOUT_S = 15;
 const WRITER_IDLE_MS = 5_000;
 
+/** SQL, and what its question marks stand for. */
+export interface Statement {
+  sql: string;
+  parameters?: Parameter[];
+}
+
 /** One borrowed connection. */
 export class Session {
   private broken = false;
   private open = false;
+  /** What goes with the next statement. */
+  private deferred: Statement[] = [];
 
   constructor(
     private readonly connection: PoolConnection,
@@ -37,30 +45,41 @@ export class Session {
 
   /** Rows of one SELECT. */
   async rows<Row>(sql: string, parameters: Parameter[] = []): Promise<Row[]> {
-    const [rows] = await this.send<RowDataPacket[]>(sql, parameters);
+    const [rows] = await this.send([{ sql, parameters }]);
     return rows as Row[];
   }
 
   /** One INSERT, UPDATE, DELETE or other statement without rows. */
   async write(sql: string, parameters: Parameter[] = []): Promise<ResultSetHeader> {
-    const [header] = await this.send<ResultSetHeader>(sql, parameters);
-    return header;
+    const [header] = await this.send([{ sql, parameters }]);
+    return header as ResultSetHeader;
   }
 
   /**
-   * Several statements in one packet, which begin or end a transaction; one result for each. Only on the pool for
-   * commands. After an error in the middle the transaction may be open, so it is rolled back on release.
+   * A statement whose result nobody needs: it goes in one packet with the next one, which then fails in its place. Only on
+   * the pool for commands.
    */
-  async batch(sql: string, parameters: Parameter[] = []): Promise<unknown[]> {
+  defer(sql: string, parameters: Parameter[] = []): void {
+    this.deferred.push({ sql, parameters });
+  }
+
+  /** Several statements in one packet; one result for each. Only on the pool for commands. */
+  async together(statements: Statement[]): Promise<unknown[]> {
+    return this.send(statements);
+  }
+
+  /** As `together`, for statements which end a transaction. After an error in the middle it is rolled back on release. */
+  async ending(statements: Statement[]): Promise<unknown[]> {
     this.open = true;
-    const [results] = await this.send<RowDataPacket[][]>(sql, parameters);
+    const results = await this.send(statements);
     this.open = false;
     return results;
   }
 
-  async begin(): Promise<void> {
+  /** Begins a transaction, with the next statement. */
+  begin(): void {
     this.open = true;
-    await this.write('START TRANSACTION');
+    this.defer('START TRANSACTION');
   }
 
   /**
@@ -74,6 +93,7 @@ export class Session {
   }
 
   async rollback(): Promise<void> {
+    this.deferred = [];
     if (!this.open || this.broken) return;
     this.open = false;
     await this.write('ROLLBACK');
@@ -91,12 +111,20 @@ export class Session {
     else this.connection.release();
   }
 
-  private async send<T extends RowDataPacket[] | RowDataPacket[][] | ResultSetHeader>(
-    sql: string,
-    values: Parameter[],
-  ): Promise<[T, unknown]> {
+  /** The results of these statements, in their order; those of deferred ones that went before them are dropped. */
+  private async send(statements: Statement[]): Promise<unknown[]> {
+    const sent = [...this.deferred, ...statements];
+    this.deferred = [];
+    const query = {
+      sql: sent.map(({ sql }) => sql).join(';'),
+      values: sent.flatMap(({ parameters = [] }) => parameters),
+    };
     try {
-      return await within(this.timeoutMs, 'answer of MySQL', this.connection.query<T>({ sql, values }));
+      const asked = this.connection.query<RowDataPacket[] | ResultSetHeader>(query);
+      const [answer] = await within(this.timeoutMs, 'answer of MySQL', asked);
+      // Of one statement mysql2 gives the result, of several a list of them.
+      const results = sent.length === 1 ? [answer] : (answer as unknown[]);
+      return results.slice(-statements.length);
     } catch (error) {
       if (failureOf(error) === 'unreachable') this.broken = true;
       throw error;

@@ -7,7 +7,7 @@ import {
   type TallyEvent,
   type Tip,
 } from '../events';
-import { failureOf } from './failures';
+import { failureOf, type Failure } from './failures';
 import type { Session } from './database';
 import { fromDatetime, toDatetime } from './time';
 
@@ -27,6 +27,8 @@ export interface Appended {
   base: Tip;
   events: LoggedEvent[];
 }
+
+const BEFORE_COMMIT = new Set<Failure>(['duplicate', 'lock-conflict', 'missing-reference', 'referenced']);
 
 /** The connection was lost after COMMIT may have been sent. Only `findCommandsUnderHeadLock` can tell. */
 export class CommitOutcomeUnknown extends Error {
@@ -56,18 +58,28 @@ export async function appendAndCommit(session: Session, events: NewEvent[]): Pro
   const ordersLiveDelta = events.reduce((sum, { event }) => sum + ordersDelta(event), 0);
   let results: unknown[];
   try {
-    results = await session.batch(
-      `SELECT position, COALESCE(tip, log_id), orders_live INTO @h, @t, @n FROM event_head WHERE id = 1 FOR UPDATE;
-       INSERT INTO order_events (position, command_id, request_hash, type, subject_id, payload, occurred_at)
-         VALUES ${rows.map(() => '(@h + ?, ?, ?, ?, ?, ?, ?)').join(', ')};
-       UPDATE event_head SET position = @h + ?, tip = ?, orders_live = GREATEST(CAST(@n AS SIGNED) + ?, 0) WHERE id = 1;
-       COMMIT;
-       SELECT @h AS position, LOWER(HEX(@t)) AS tip`,
-      [...rows.flat(), events.length, last.commandId, ordersLiveDelta],
-    );
+    results = await session.ending([
+      {
+        sql: `SELECT position, COALESCE(tip, log_id), orders_live INTO @h, @t, @n
+                FROM event_head WHERE id = 1 FOR UPDATE`,
+      },
+      {
+        sql: `INSERT INTO order_events (position, command_id, request_hash, type, subject_id, payload, occurred_at)
+              VALUES ${rows.map(() => '(@h + ?, ?, ?, ?, ?, ?, ?)').join(', ')}`,
+        parameters: rows.flat(),
+      },
+      {
+        sql: `UPDATE event_head
+                 SET position = @h + ?, tip = ?, orders_live = GREATEST(CAST(@n AS SIGNED) + ?, 0) WHERE id = 1`,
+        parameters: [events.length, last.commandId, ordersLiveDelta],
+      },
+      { sql: 'COMMIT' },
+      { sql: 'SELECT @h AS position, LOWER(HEX(@t)) AS tip' },
+    ]);
   } catch (error) {
+    // These come out of a statement before the COMMIT, or of one that was deferred to this packet.
     const failure = failureOf(error);
-    if (failure === 'duplicate' || failure === 'lock-conflict') throw error;
+    if (failure !== undefined && BEFORE_COMMIT.has(failure)) throw error;
     // Anything else, even an error that the server sent, may have come out of the COMMIT itself.
     throw new CommitOutcomeUnknown('the answer to a COMMIT was lost', { cause: error });
   }
@@ -184,14 +196,13 @@ export async function findCommandsUnderHeadLock(
   session: Session,
   commandIds: Buffer[],
 ): Promise<Map<string, FoundCommand>> {
-  const results = await session.batch(
-    `START TRANSACTION;
-     SELECT position FROM event_head WHERE id = 1 FOR UPDATE;
-     ${FIND_COMMANDS};
-     ROLLBACK`,
-    [commandIds],
-  );
-  return byCommandId(results[2] as CommandRow[]);
+  session.begin();
+  const [, rows] = await session.ending([
+    { sql: 'SELECT position FROM event_head WHERE id = 1 FOR UPDATE' },
+    { sql: FIND_COMMANDS, parameters: [commandIds] },
+    { sql: 'ROLLBACK' },
+  ]);
+  return byCommandId(rows as CommandRow[]);
 }
 
 type CommandRow = EventRow & { request_hash: Buffer | null };

@@ -32,17 +32,16 @@ const ITEM_COLUMNS = 'order_id, product_id, quantity, unit_price';
 /** These orders and their lines, locked until the transaction ends. */
 export async function lockOrders(session: Session, ids: number[]): Promise<Map<number, StoredOrder>> {
   if (ids.length === 0) return new Map();
-  // In ascending order of id, as every writer takes them, so that two writers cannot wait for each other.
-  const rows = await session.rows<OrderRow>(
-    `SELECT ${ORDER_COLUMNS} FROM orders WHERE id IN (?) ORDER BY id FOR UPDATE`,
-    [ids],
-  );
-  if (rows.length === 0) return new Map();
-  const items = await session.rows<ItemRow>(
-    `SELECT ${ITEM_COLUMNS} FROM order_items WHERE order_id IN (?) ORDER BY order_id, line_no`,
-    [ids],
-  );
-  return new Map(assemble(rows, items).map((stored) => [stored.order.orderId, stored]));
+  const [rows, items] = await session.together([
+    // In ascending order of id, as every writer takes them, so that two writers cannot wait for each other.
+    { sql: `SELECT ${ORDER_COLUMNS} FROM orders WHERE id IN (?) ORDER BY id FOR UPDATE`, parameters: [ids] },
+    {
+      sql: `SELECT ${ITEM_COLUMNS} FROM order_items WHERE order_id IN (?) ORDER BY order_id, line_no`,
+      parameters: [ids],
+    },
+  ]);
+  const stored = assemble(rows as OrderRow[], items as ItemRow[]);
+  return new Map(stored.map((order) => [order.order.orderId, order]));
 }
 
 /**
@@ -91,7 +90,10 @@ function assemble(rows: OrderRow[], items: ItemRow[]): StoredOrder[] {
   });
 }
 
-/** Inserts orders and returns them with the ids that they were given, in their order. */
+/**
+ * Inserts orders and returns them with the ids that they were given, in their order; their lines go together with the next
+ * statement of the session.
+ */
 export async function insertNewOrders(session: Session, orders: Omit<Order, 'orderId'>[]): Promise<Order[]> {
   if (orders.length === 0) return [];
   const rows = orders.map((order) => [
@@ -101,39 +103,34 @@ export async function insertNewOrders(session: Session, orders: Omit<Order, 'ord
     1,
     fingerprint(order),
   ]);
-  const { insertId } = await session.write(
-    'INSERT INTO orders (user_id, total_amount, created_at, logged, fingerprint) VALUES ?',
-    [rows],
-  );
-  const ids = orders.length === 1 ? [insertId] : await readInsertedIds(session, insertId, orders);
-  const inserted = orders.map((order, index) => ({ orderId: safeId(ids[index] ?? NaN), ...order }));
-  await insertItems(session, inserted);
+  // InnoDB gives the rows of one INSERT ids in their order, `auto_increment_increment` apart. An id that is guessed wrong
+  // would attach lines to another's order: so the rows are read, and must be the ones that were inserted.
+  const [, ids] = await session.together([
+    {
+      sql: 'INSERT INTO orders (user_id, total_amount, created_at, logged, fingerprint) VALUES ?',
+      parameters: [rows],
+    },
+    {
+      sql: `SELECT id, fingerprint FROM orders
+             WHERE id BETWEEN LAST_INSERT_ID() AND LAST_INSERT_ID() + (? - 1) * @@auto_increment_increment
+             ORDER BY id`,
+      parameters: [orders.length],
+    },
+  ]);
+  const found = ids as { id: number; fingerprint: number }[];
+  const inserted = orders.map((order, index): Order => {
+    const row = found[index];
+    if (row === undefined || row.fingerprint !== rows[index]?.[4] || found.length !== orders.length) {
+      throw new Error(`MySQL gave ${orders.length} orders on other ids than expected, from ${found[0]?.id}`);
+    }
+    return { orderId: safeId(row.id), ...order };
+  });
+  insertItems(session, inserted);
   return inserted;
 }
 
-/**
- * InnoDB gives the rows of one INSERT ids in their order, `auto_increment_increment` apart. An id that is guessed wrong would
- * attach lines to another's order: so the rows are read, and must be the ones that were inserted.
- */
-async function readInsertedIds(
-  session: Session,
-  firstId: number,
-  orders: Omit<Order, 'orderId'>[],
-): Promise<number[]> {
-  const rows = await session.rows<{ id: number; fingerprint: number }>(
-    `SELECT id, fingerprint FROM orders
-      WHERE id BETWEEN ? AND ? + (? - 1) * @@auto_increment_increment ORDER BY id`,
-    [firstId, firstId, orders.length],
-  );
-  const same = orders.every((order, index) => rows[index]?.fingerprint === fingerprint(order));
-  if (rows.length !== orders.length || !same) {
-    throw new Error(`MySQL gave ${orders.length} orders from ${firstId} on other ids than expected`);
-  }
-  return rows.map(({ id }) => id);
-}
-
-/** Inserts whole orders that bring their ids, with few statements. */
-export async function insertOrders(session: Session, orders: Order[]): Promise<void> {
+/** Inserts whole orders that bring their ids, together with the next statement of the session. */
+export function insertOrders(session: Session, orders: Order[]): void {
   const rows = orders.map((order) => [
     order.orderId,
     order.userId,
@@ -143,11 +140,11 @@ export async function insertOrders(session: Session, orders: Order[]): Promise<v
     fingerprint(order),
   ]);
   if (rows.length === 0) return;
-  await session.write(`INSERT INTO orders (${ORDER_COLUMNS}) VALUES ?`, [rows]);
-  await insertItems(session, orders);
+  session.defer(`INSERT INTO orders (${ORDER_COLUMNS}) VALUES ?`, [rows]);
+  insertItems(session, orders);
 }
 
-async function insertItems(session: Session, orders: Order[]): Promise<void> {
+function insertItems(session: Session, orders: Order[]): void {
   const rows = orders.flatMap((order) =>
     order.lines.map((line, index) => [
       order.orderId,
@@ -158,15 +155,15 @@ async function insertItems(session: Session, orders: Order[]): Promise<void> {
     ]),
   );
   if (rows.length === 0) return;
-  await session.write(
-    'INSERT INTO order_items (order_id, line_no, product_id, quantity, unit_price) VALUES ?',
-    [rows],
-  );
+  session.defer('INSERT INTO order_items (order_id, line_no, product_id, quantity, unit_price) VALUES ?', [
+    rows,
+  ]);
 }
 
-export async function deleteOrders(session: Session, ids: number[]): Promise<void> {
-  await session.write('DELETE FROM order_items WHERE order_id IN (?)', [ids]);
-  await session.write('DELETE FROM orders WHERE id IN (?)', [ids]);
+/** Deletes orders, together with the next statement of the session. */
+export function deleteOrders(session: Session, ids: number[]): void {
+  session.defer('DELETE FROM order_items WHERE order_id IN (?)', [ids]);
+  session.defer('DELETE FROM orders WHERE id IN (?)', [ids]);
 }
 
 /** Notes in the row that the log now says what the row says. */

@@ -1,6 +1,6 @@
 import { tipOf, type LoggedEvent, type Tip } from '../events';
+import { Changes } from '../read-model/changes';
 import type { Keys } from '../read-model/keys';
-import { Coalescer, type Operation } from '../read-model/operations';
 import { project } from './project';
 
 /** Holds Redis for about 2.5 ms. */
@@ -13,7 +13,7 @@ export interface Batch {
   expected: Tip;
   next: Tip;
   events: LoggedEvent[];
-  operations: Operation[];
+  changes: Changes;
 }
 
 /**
@@ -22,7 +22,7 @@ export interface Batch {
  * @throws Error where the events do not follow each other: then the caller broke the chain.
  */
 export function nextBatch(keys: Keys, base: Tip, events: LoggedEvent[]): Batch {
-  const coalescer = new Coalescer();
+  const changes = new Changes();
   let next = base;
   let count = 0;
   for (const logged of events) {
@@ -30,11 +30,11 @@ export function nextBatch(keys: Keys, base: Tip, events: LoggedEvent[]): Batch {
       throw new Error(`event ${logged.position} does not follow ${next.position}`);
     }
     const operations = project(keys, logged.event);
-    if (count > 0 && (coalescer.size + operations.length > MAX_OPERATIONS || count >= MAX_EVENTS)) break;
-    coalescer.add(operations);
+    if (count > 0 && (changes.size + operations.length > MAX_OPERATIONS || count >= MAX_EVENTS)) break;
+    changes.add(operations);
     next = tipOf(logged);
     count += 1;
   }
   if (count === 0) throw new Error('a batch without events');
-  return { expected: base, next, events: events.slice(0, count), operations: coalescer.operations() };
+  return { expected: base, next, events: events.slice(0, count), changes };
 }

@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseTip, type TallyEvent, type Tip } from '../events';
 import type { Database } from '../mysql/database';
 import { readAfter } from '../mysql/log';
+import { Changes } from '../read-model/changes';
 import { Keys } from '../read-model/keys';
 import type { LiveGeneration } from '../read-model/live';
-import { Coalescer, type Operation } from '../read-model/operations';
 import { fill, finish, flip, takeLock, type Outcome, type ScriptedRedis } from '../read-model/scripts';
 import { catchUp } from './applier';
 import { discard, KEEPER_TTL_MS, retire } from './generations';
@@ -131,7 +131,7 @@ async function isForeign(database: Database, applied: string): Promise<boolean> 
 /** Writes a generation chunk by chunk, each chained to the one before. */
 class Builder {
   private readonly token = randomUUID();
-  private coalescer = new Coalescer();
+  private changes = new Changes();
   private chunk = 0;
 
   constructor(
@@ -151,8 +151,8 @@ class Builder {
 
   async add(events: TallyEvent[]): Promise<void> {
     for (const event of events) {
-      this.coalescer.add(project(this.keys, event));
-      if (this.coalescer.size >= MAX_OPERATIONS) await this.flush();
+      this.changes.add(project(this.keys, event));
+      if (this.changes.size >= MAX_OPERATIONS) await this.flush();
     }
   }
 
@@ -162,10 +162,10 @@ class Builder {
   }
 
   private async flush(): Promise<void> {
-    const operations: Operation[] = this.coalescer.operations();
-    this.coalescer = new Coalescer();
+    const { changes } = this;
+    this.changes = new Changes();
     for (let attempt = 1; ; attempt++) {
-      const outcome = await fill(this.redis, this.keys, this.token, this.chunk, operations);
+      const outcome = await fill(this.redis, this.keys, this.token, this.chunk, changes);
       if (outcome.status !== 'oom' || attempt === OOM_ATTEMPTS) {
         this.insist(outcome);
         break;

@@ -1,5 +1,6 @@
 import type { Content, Slice } from './inspect';
 import type { Operation } from './operations';
+import { add, addWithin, type Sums } from './sums';
 
 /** Beyond this a ranking's score is stored as infinite (see `operations.lua`). */
 const EXACT = 2n ** 53n;
@@ -8,10 +9,10 @@ const MAX_SLICE_MEMBERS = 1000;
 
 /** What Redis should hold after a sequence of operations, computed in memory: the expectation of a verification. */
 export class MemoryModel {
-  private readonly counters = new Map<string, bigint>();
+  private readonly counters: Sums = new Map();
   private readonly texts = new Map<string, Record<string, string>>();
-  private readonly fields = new Map<string, Map<string, bigint>>();
-  private readonly rankings = new Map<string, Map<string, bigint>>();
+  private readonly fields = new Map<string, Sums>();
+  private readonly rankings = new Map<string, Sums>();
   /** Sorted sets of ids. */
   private readonly lists = new Map<string, Set<number>>();
   private readonly blocks = new Map<string, Set<number>>();
@@ -133,19 +134,6 @@ function rankingScore(value: bigint): string {
   if (value >= EXACT) return '-inf';
   if (value <= -EXACT) return 'inf';
   return String(-value);
-}
-
-function add(map: Map<string, bigint>, key: string, by: bigint): void {
-  const sum = (map.get(key) ?? 0n) + by;
-  if (sum === 0n) map.delete(key);
-  else map.set(key, sum);
-}
-
-function addWithin(maps: Map<string, Map<string, bigint>>, key: string, field: string, by: bigint): void {
-  let map = maps.get(key);
-  if (map === undefined) maps.set(key, (map = new Map()));
-  add(map, field, by);
-  if (map.size === 0) maps.delete(key);
 }
 
 function include(sets: Map<string, Set<number>>, key: string, id: number): void {

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { formatTip, type Tip } from '../events';
+import type { Changes } from './changes';
 import type { Content } from './inspect';
 import { liveKey, type Keys } from './keys';
-import { encodeOperations, type Operation } from './operations';
 import { isOutOfMemory, isWrongType } from './redis';
 
 function lua(name: string): string {
@@ -115,7 +115,7 @@ export function withScripts(redis: Redis): ScriptedRedis {
 export async function apply(
   redis: ScriptedRedis,
   keys: Keys,
-  batch: { expected: Tip; next: Tip; operations: Operation[]; fenceToken?: string },
+  batch: { expected: Tip; next: Tip; changes: Changes; fenceToken?: string },
 ): Promise<Outcome> {
   return outcome(() =>
     redis.tallyApply(
@@ -125,7 +125,7 @@ export async function apply(
       formatTip(batch.expected),
       formatTip(batch.next),
       batch.fenceToken ?? '',
-      ...encodeOperations(batch.operations),
+      ...batch.changes.encode(),
     ),
   );
 }
@@ -136,7 +136,7 @@ export async function fill(
   keys: Keys,
   token: string,
   chunk: number,
-  operations: Operation[],
+  changes: Changes,
 ): Promise<Outcome> {
   return outcome(() =>
     redis.tallyFill(
@@ -144,7 +144,7 @@ export async function fill(
       keys.writes,
       `${token}:${chunk}`,
       `${token}:${chunk + 1}`,
-      ...encodeOperations(operations),
+      ...changes.encode(),
     ),
   );
 }

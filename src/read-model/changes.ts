@@ -1,0 +1,112 @@
+import type { Operation } from './operations';
+import { add, addWithin, type Sums } from './sums';
+
+/** Members or ids in one command, so that its arguments stay far below the limit of Lua's `unpack`. */
+const MAX_MEMBERS = 500;
+
+/**
+ * What a sequence of operations comes to: amounts of one target are added up, of settings the last one counts, and what
+ * concerns one key goes into one command. Ten orders of ten products make one ZINCRBY with ten members.
+ */
+export class Changes {
+  /** Whole hashes; null: deleted. */
+  private readonly texts = new Map<string, Record<string, string> | null>();
+  private readonly counters: Sums = new Map();
+  private readonly fields = new Map<string, Sums>();
+  private readonly rankings = new Map<string, Sums>();
+  /** Ids, and whether each is to be in the list. */
+  private readonly lists = new Map<string, Map<number, boolean>>();
+  private readonly blocks = new Map<string, { index: string; block: number; ids: Map<number, boolean> }>();
+  private operations = 0;
+
+  /** How many operations were added, which is more than they come to. */
+  get size(): number {
+    return this.operations;
+  }
+
+  add(operations: Operation[]): void {
+    for (const operation of operations) this.addOne(operation);
+    this.operations += operations.length;
+  }
+
+  private addOne(operation: Operation): void {
+    const { key } = operation;
+    switch (operation.kind) {
+      case 'set-hash':
+        this.texts.set(key, operation.fields);
+        return;
+      case 'delete':
+        this.texts.set(key, null);
+        return;
+      case 'count':
+        add(this.counters, key, operation.by);
+        return;
+      case 'count-field':
+        addWithin(this.fields, key, operation.field, operation.by);
+        return;
+      case 'rank':
+        addWithin(this.rankings, key, operation.member, operation.by);
+        return;
+      case 'add-id':
+      case 'remove-id':
+        idsOf(this.lists, key).set(operation.id, operation.kind === 'add-id');
+        return;
+      case 'add-to-block':
+      case 'remove-from-block': {
+        const { index, block, id } = operation;
+        let known = this.blocks.get(key);
+        if (known === undefined) this.blocks.set(key, (known = { index, block, ids: new Map() }));
+        known.ids.set(id, operation.kind === 'add-to-block');
+        return;
+      }
+    }
+  }
+
+  /** As the scripts take them (see `scripts/operations.lua`): of each command the number of its arguments, its name, those. */
+  encode(): string[] {
+    const encoded: string[] = [];
+    for (const [command, ...args] of this.commands()) encoded.push(String(args.length), command, ...args);
+    return encoded;
+  }
+
+  private *commands(): Generator<[string, ...string[]]> {
+    for (const [key, fields] of this.texts) {
+      if (fields === null) yield ['DEL', key];
+      else yield ['HSET', key, ...Object.entries(fields).flat()];
+    }
+    for (const [key, by] of this.counters) yield ['INCRBY', key, String(by)];
+    for (const [key, sums] of this.fields) {
+      for (const [field, by] of sums) yield ['HINCRBY', key, field, String(by)];
+    }
+    for (const [key, sums] of this.rankings) {
+      const members = [...sums].flatMap(([member, by]) => [String(-by), member]);
+      for (const part of parts(members, 2 * MAX_MEMBERS)) yield ['ZINCRBY', key, ...part];
+    }
+    for (const [key, ids] of this.lists) {
+      for (const part of parts(chosen(ids, true), MAX_MEMBERS)) yield ['ZADD', key, ...part];
+      for (const part of parts(chosen(ids, false), MAX_MEMBERS)) yield ['ZREM', key, ...part];
+    }
+    for (const [key, { index, block, ids }] of this.blocks) {
+      const where = [key, index, String(block)] as const;
+      for (const part of parts(chosen(ids, true), MAX_MEMBERS)) yield ['SADD', ...where, ...part];
+      for (const part of parts(chosen(ids, false), MAX_MEMBERS)) yield ['SREM', ...where, ...part];
+    }
+  }
+}
+
+function idsOf(lists: Map<string, Map<number, boolean>>, key: string): Map<number, boolean> {
+  let ids = lists.get(key);
+  if (ids === undefined) lists.set(key, (ids = new Map()));
+  return ids;
+}
+
+function chosen(ids: Map<number, boolean>, wanted: boolean): string[] {
+  const list: string[] = [];
+  for (const [id, present] of ids) if (present === wanted) list.push(String(id));
+  return list;
+}
+
+function* parts(list: string[], size: number): Generator<string[]> {
+  if (list.length > 0 && list.length <= size) yield list;
+  else for (let at = 0; at < list.length; at += size) yield list.slice(at, at + size);
+}
