@@ -169,6 +169,7 @@ export async function startApp(
     pollMs: config.PROJECTION_POLL_MS,
     log,
     onApplied: (path, events) => metrics.eventsApplied.inc({ path }, events),
+    onProjected: (lagSeconds) => metrics.projectionLagSeconds.observe(lagSeconds),
     onLost: (loss) => supervisor.lost(loss),
   });
   const reader = new Reader(

@@ -4,7 +4,7 @@ import type { Database } from '../mysql/database';
 import { readAfter, readHead, type Head } from '../mysql/log';
 import type { Keys } from '../read-model/keys';
 import { apply, readAppliedTip, type ScriptedRedis } from '../read-model/scripts';
-import { nextBatch } from './batch';
+import { nextBatches } from './batch';
 
 /** Why a generation cannot be kept up any more: it must be rebuilt. */
 export type LossReason = 'missing' | 'foreign' | 'broken';
@@ -38,6 +38,12 @@ export interface Progress {
 }
 
 /**
+ * Scripts sent together, so that Redis does not wait for us between them. Each is chained to the one before by its tips:
+ * where one is not carried out, none of those behind it is.
+ */
+const MAX_SCRIPTS = 4;
+
+/**
  * Applies events that follow `base`, in as many scripts as it takes. Stops early where the read model turns out to be
  * somewhere else: further on (others applied them) or further back; the caller looks at `applied` and goes on from there.
  * @throws GenerationLost
@@ -50,53 +56,50 @@ export async function applyEvents(
   fenceToken?: string,
 ): Promise<Progress> {
   let at = base;
-  let rest = events;
   let appliedEvents = 0;
   let fencedAttempts = 0;
-  while (rest.length > 0) {
-    const batch = nextBatch(keys, at, rest);
-    const outcome = await apply(redis, keys, {
-      ...batch,
-      ...(fenceToken === undefined ? {} : { fenceToken }),
-    });
-    switch (outcome.status) {
-      case 'applied':
-        at = batch.next;
-        rest = rest.slice(batch.events.length);
-        appliedEvents += batch.events.length;
-        break;
-      case 'already':
-      case 'overlap': {
-        const applied = tipFrom(outcome.detail, keys);
-        const index = rest.findIndex((logged) => logged.position === applied.position);
-        const known = rest[index];
-        if (known === undefined) return { applied, appliedEvents }; // beyond what we were given
-        if (known.commandId !== applied.commandId) {
-          throw new GenerationLost(
-            'foreign',
-            keys,
-            `${outcome.detail} is not the event that MySQL has there`,
-          );
+  for (;;) {
+    const batches = nextBatches(keys, at, events.slice(at.position - base.position), MAX_SCRIPTS);
+    if (batches.length === 0) return { applied: at, appliedEvents };
+    const outcomes = await Promise.all(
+      batches.map(async (batch) => ({ batch, ...(await apply(redis, keys, batch, fenceToken)) })),
+    );
+    let fenced = false;
+    for (const { batch, status, detail } of outcomes) {
+      switch (status) {
+        case 'applied':
+          at = batch.next;
+          appliedEvents += batch.events.length;
+          break;
+        case 'already':
+        case 'overlap': {
+          const applied = tipFrom(detail, keys);
+          const known = events[applied.position - base.position - 1];
+          if (known === undefined) return { applied, appliedEvents }; // beyond what we were given
+          if (known.commandId !== applied.commandId) {
+            throw new GenerationLost('foreign', keys, `${detail} is not the event that MySQL has there`);
+          }
+          at = tipOf(known);
+          break;
         }
-        at = tipOf(known);
-        rest = rest.slice(index + 1);
-        break;
+        case 'behind':
+          if (fenced) break; // because the one before was not carried out
+          return { applied: tipFrom(detail, keys), appliedEvents };
+        case 'fenced':
+          fenced = true;
+          break;
+        case 'oom':
+          throw new Error('Redis is out of memory: give it more, the projector goes on by itself');
+        case 'missing':
+        case 'foreign':
+        case 'broken':
+          throw new GenerationLost(status, keys, detail);
       }
-      case 'behind':
-        return { applied: tipFrom(outcome.detail, keys), appliedEvents };
-      case 'fenced':
-        if (++fencedAttempts > FENCE_ATTEMPTS) throw new Error('a repair has held the fence for too long');
-        await delay(FENCE_PAUSE_MS);
-        break;
-      case 'oom':
-        throw new Error('Redis is out of memory: give it more, the projector goes on by itself');
-      case 'missing':
-      case 'foreign':
-      case 'broken':
-        throw new GenerationLost(outcome.status, keys, outcome.detail);
     }
+    if (!fenced) continue;
+    if (++fencedAttempts > FENCE_ATTEMPTS) throw new Error('a repair has held the fence for too long');
+    await delay(FENCE_PAUSE_MS);
   }
-  return { applied: at, appliedEvents };
 }
 
 /** The tip that a generation has applied. @throws GenerationLost where it has none. */

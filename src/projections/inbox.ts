@@ -4,9 +4,19 @@ import type { Appended } from '../mysql/log';
 /** More than this waits in MySQL instead, where it is anyway. */
 const MAX_EVENTS = 10_000;
 
+/** An event, the tip that it was committed on, and when it came (`performance.now()`). */
+interface Link {
+  previous: Tip;
+  logged: LoggedEvent;
+  since: number;
+}
+
 /** Events that this process committed and has not seen applied; they arrive out of order and leave in order. */
 export class Inbox {
-  private readonly links = new Map<number, { previous: Tip; logged: LoggedEvent }>();
+  private readonly links = new Map<number, Link>();
+
+  /** @param onApplied told of each event how long it was here until it was applied. */
+  constructor(private readonly onApplied: (waitSeconds: number) => void = () => undefined) {}
 
   get size(): number {
     return this.links.size;
@@ -15,9 +25,10 @@ export class Inbox {
   /** @returns false where the inbox is full: then these events must be read from MySQL. */
   offer({ base, events }: Appended): boolean {
     if (this.links.size + events.length > MAX_EVENTS) return false;
+    const since = performance.now();
     let previous = base;
     for (const logged of events) {
-      this.links.set(logged.position, { previous, logged });
+      this.links.set(logged.position, { previous, logged, since });
       previous = tipOf(logged);
     }
     return true;
@@ -42,17 +53,22 @@ export class Inbox {
     return this.lowest()?.logged;
   }
 
-  /** Forgets everything up to and including this position. */
+  /** Everything up to and including this position was applied. */
   dropThrough(position: number): void {
-    for (const known of this.links.keys()) if (known <= position) this.links.delete(known);
+    const now = performance.now();
+    for (const [known, { since }] of this.links) {
+      if (known > position) continue;
+      this.links.delete(known);
+      this.onApplied((now - since) / 1000);
+    }
   }
 
   clear(): void {
     this.links.clear();
   }
 
-  private lowest(): { previous: Tip; logged: LoggedEvent } | undefined {
-    let lowest: { previous: Tip; logged: LoggedEvent } | undefined;
+  private lowest(): Link | undefined {
+    let lowest: Link | undefined;
     for (const link of this.links.values()) {
       if (lowest === undefined || link.logged.position < lowest.logged.position) lowest = link;
     }

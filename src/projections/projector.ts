@@ -21,6 +21,8 @@ export interface ProjectorOptions {
   log: Logger;
   /** Events applied, by the way they came. */
   onApplied: (path: 'inline' | 'catch-up', events: number) => void;
+  /** How long an event that this process committed took from then until it was applied. */
+  onProjected?: (lagSeconds: number) => void;
   /** The live generation is lost, or there is none: someone must rebuild. Called again as long as that is so. */
   onLost: (loss: GenerationLost | undefined) => void;
 }
@@ -43,7 +45,7 @@ export interface ProjectorStatus {
  * processes: the compare-and-set in the apply script makes each event count once.
  */
 export class Projector {
-  private readonly inbox = new Inbox();
+  private readonly inbox: Inbox;
   private readonly waiters = new Waiters();
   private readonly loop: { stopping: boolean; running: Promise<void> | undefined } = {
     stopping: false,
@@ -65,7 +67,9 @@ export class Projector {
     private readonly database: Database,
     private readonly live: LiveGeneration,
     private readonly options: ProjectorOptions,
-  ) {}
+  ) {
+    this.inbox = new Inbox(options.onProjected);
+  }
 
   start(): void {
     this.loop.running ??= this.run();

@@ -115,7 +115,8 @@ export function withScripts(redis: Redis): ScriptedRedis {
 export async function apply(
   redis: ScriptedRedis,
   keys: Keys,
-  batch: { expected: Tip; next: Tip; changes: Changes; fenceToken?: string },
+  batch: { expected: Tip; next: Tip; changes: Changes },
+  fenceToken = '',
 ): Promise<Outcome> {
   return outcome(() =>
     redis.tallyApply(
@@ -124,8 +125,8 @@ export async function apply(
       keys.writes,
       formatTip(batch.expected),
       formatTip(batch.next),
-      batch.fenceToken ?? '',
-      ...batch.changes.encode(),
+      fenceToken,
+      batch.changes.encode(),
     ),
   );
 }
@@ -144,7 +145,7 @@ export async function fill(
       keys.writes,
       `${token}:${chunk}`,
       `${token}:${chunk + 1}`,
-      ...changes.encode(),
+      changes.encode(),
     ),
   );
 }

@@ -47,7 +47,7 @@ local fence = redis.pcall('GET', KEYS[2])
 if type(fence) == 'string' and fence ~= ARGV[3] and redis.call('PTTL', KEYS[2]) > 0 then return { 'fenced', applied } end
 
 local count = beginWrite(KEYS[3])
-local done, failure = pcall(run, 4)
+local done, failure = pcall(run, ARGV[4])
 if not done then
   redis.call('DEL', KEYS[1])
   return { 'broken', failure }

@@ -19,7 +19,7 @@ if building == ARGV[2] then return { 'already', '' } end
 if building ~= ARGV[1] then return { 'missing', building or '' } end
 
 local count = beginWrite(KEYS[2])
-local done, failure = pcall(run, 3)
+local done, failure = pcall(run, ARGV[3])
 if not done then
   redis.call('DEL', KEYS[1])
   return { 'broken', failure }

@@ -1,6 +1,6 @@
 -- Shared by apply.lua and fill.lua, which are prefixed with it.
 --
--- run(first): carries out the operations in ARGV[first..], each as `count, COMMAND, args...`, as encoded by changes.ts.
+-- run(text): carries out operations, a JSON array of arrays `[COMMAND, args...]` of strings, as encoded by changes.ts.
 -- Raises the error of the operation that failed; what came before it is NOT undone, so the caller must then give up the
 -- generation.
 --
@@ -14,35 +14,34 @@ local call = redis.call
 local commands = {}
 
 -- key, field, value, ...: the whole hash
-function commands.HSET(first, last)
-  call('HSET', unpack(ARGV, first, last))
+function commands.HSET(op)
+  call('HSET', unpack(op, 2))
 end
 
 -- key
-function commands.DEL(first)
-  call('DEL', ARGV[first])
+function commands.DEL(op)
+  call('DEL', op[2])
 end
 
 -- key, by
-function commands.INCRBY(first)
-  if call('INCRBY', ARGV[first], ARGV[first + 1]) == 0 then call('DEL', ARGV[first]) end
+function commands.INCRBY(op)
+  if call('INCRBY', op[2], op[3]) == 0 then call('DEL', op[2]) end
 end
 
 -- key, field, by
-function commands.HINCRBY(first)
-  local key, field = ARGV[first], ARGV[first + 1]
-  if call('HINCRBY', key, field, ARGV[first + 2]) == 0 then call('HDEL', key, field) end
+function commands.HINCRBY(op)
+  if call('HINCRBY', op[2], op[3], op[4]) == 0 then call('HDEL', op[2], op[3]) end
 end
 
 -- key, by, member, by, member, ...
 -- Two commands for any number of members: each command that a script calls costs more than what it does.
-function commands.ZINCRBY(first, last)
-  local key, members = ARGV[first], {}
-  for at = first + 2, last, 2 do members[#members + 1] = ARGV[at] end
+function commands.ZINCRBY(op)
+  local key, members = op[2], {}
+  for at = 4, #op, 2 do members[#members + 1] = op[at] end
   local scores = call('ZMSCORE', key, unpack(members))
   local changed, gone = {}, {}
   for i, member in ipairs(members) do
-    local score = tonumber(scores[i] or 0) + tonumber(ARGV[first + 2 * i - 1])
+    local score = tonumber(scores[i] or 0) + tonumber(op[2 * i + 1])
     if score == 0 then
       gone[#gone + 1] = member
     else
@@ -56,38 +55,35 @@ function commands.ZINCRBY(first, last)
 end
 
 -- key, id, id, ...: the score is the id
-function commands.ZADD(first, last)
+function commands.ZADD(op)
   local pairs = {}
-  for at = first + 1, last do
-    pairs[#pairs + 1] = ARGV[at]
-    pairs[#pairs + 1] = ARGV[at]
+  for at = 3, #op do
+    pairs[#pairs + 1] = op[at]
+    pairs[#pairs + 1] = op[at]
   end
-  call('ZADD', ARGV[first], unpack(pairs))
+  call('ZADD', op[2], unpack(pairs))
 end
 
 -- key, id, id, ...
-function commands.ZREM(first, last)
-  call('ZREM', unpack(ARGV, first, last))
+function commands.ZREM(op)
+  call('ZREM', unpack(op, 2))
 end
 
 -- key, index, block, id, id, ...
-function commands.SADD(first, last)
-  call('SADD', ARGV[first], unpack(ARGV, first + 3, last))
-  call('ZADD', ARGV[first + 1], ARGV[first + 2], ARGV[first + 2])
+function commands.SADD(op)
+  call('SADD', op[2], unpack(op, 5))
+  call('ZADD', op[3], op[4], op[4])
 end
 
 -- key, index, block, id, id, ...
-function commands.SREM(first, last)
-  call('SREM', ARGV[first], unpack(ARGV, first + 3, last))
-  if call('EXISTS', ARGV[first]) == 0 then call('ZREM', ARGV[first + 1], ARGV[first + 2]) end
+function commands.SREM(op)
+  call('SREM', op[2], unpack(op, 5))
+  if call('EXISTS', op[2]) == 0 then call('ZREM', op[3], op[4]) end
 end
 
-local function run(first)
-  local at = first
-  while at <= #ARGV do
-    local last = at + 1 + tonumber(ARGV[at])
-    local ok, failure = pcall(commands[ARGV[at + 1]], at + 2, last)
-    if not ok then error(ARGV[at + 1] .. ' ' .. ARGV[at + 2] .. ': ' .. (failure.err or failure), 0) end
-    at = last + 1
+local function run(text)
+  for _, op in ipairs(cjson.decode(text)) do
+    local ok, failure = pcall(commands[op[1]], op)
+    if not ok then error(op[1] .. ' ' .. op[2] .. ': ' .. (failure.err or failure), 0) end
   end
 end
