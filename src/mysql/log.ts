@@ -121,10 +121,13 @@ export interface Head extends Tip {
   logId: string;
   /** How many orders the log says exist. */
   ordersLive: number;
+  /** When MySQL was asked (`performance.now()`): what was committed since may lie beyond it. */
+  askedAt: number;
 }
 
 /** The newest committed tip. In a snapshot: the position that the snapshot stands at. */
 export async function readHead(session: Session): Promise<Head> {
+  const askedAt = performance.now();
   const [row] = await session.rows<{ position: number; tip: string; log_id: string; orders_live: number }>(
     `SELECT position, LOWER(HEX(COALESCE(tip, log_id))) AS tip, LOWER(HEX(log_id)) AS log_id, orders_live
        FROM event_head WHERE id = 1`,
@@ -135,6 +138,7 @@ export async function readHead(session: Session): Promise<Head> {
     commandId: row.tip,
     logId: row.log_id,
     ordersLive: row.orders_live,
+    askedAt,
   };
 }
 

@@ -87,7 +87,8 @@ export class Projector {
   offer(appended: Appended): void {
     if (!this.inbox.offer(appended)) this.catchUpWanted = true;
     const last = appended.events.at(-1);
-    if (last !== undefined && last.position > (this.head?.position ?? 0)) this.sawHead(last);
+    if (last !== undefined && last.position > (this.head?.position ?? 0))
+      this.sawHead(last, performance.now());
     this.oldestUnappliedAt ??= appended.events[0]?.occurredAt;
     this.wake?.();
   }
@@ -109,7 +110,7 @@ export class Projector {
     if ((this.head?.position ?? 0) >= position) return false;
     try {
       const head = await this.database.session(readHead);
-      this.sawHead(head);
+      this.sawHead(head, head.askedAt);
       return head.position < position;
     } catch (error) {
       this.options.log.warn(
@@ -245,7 +246,7 @@ export class Projector {
       onProgress: ({ applied, appliedEvents, head }, oldest) => {
         this.options.onApplied('catch-up', appliedEvents - counted);
         counted = appliedEvents;
-        this.sawHead(head);
+        this.sawHead(head, head.askedAt);
         this.advanceTo(applied);
         this.oldestUnappliedAt = oldest?.occurredAt ?? this.inbox.oldest()?.occurredAt;
       },
@@ -255,7 +256,8 @@ export class Projector {
 
   private async observeHead(): Promise<void> {
     this.catchUpWanted = false;
-    this.sawHead(await this.database.session(readHead));
+    const head = await this.database.session(readHead);
+    this.sawHead(head, head.askedAt);
   }
 
   private advanceTo(applied: Tip): void {
@@ -265,8 +267,10 @@ export class Projector {
     this.waiters.release(applied.position);
   }
 
-  private sawHead(head: Tip): void {
+  /** An answer that MySQL gave before our own last commit says nothing new; one that goes back later is a restored MySQL. */
+  private sawHead(head: Tip, askedAt: number): void {
+    if (this.headSeenAt !== undefined && askedAt < this.headSeenAt) return;
     this.head = head;
-    this.headSeenAt = performance.now();
+    this.headSeenAt = askedAt;
   }
 }
