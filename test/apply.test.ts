@@ -25,7 +25,7 @@ let keys: Keys;
 const sale = (): Operation[] => [{ kind: 'count', key: keys.productSold(1), by: 5n }];
 function changes(operations: Operation[]): Changes {
   const joined = new Changes();
-  joined.add(operations);
+  for (const operation of operations) joined.add(operation);
   return joined;
 }
 
@@ -183,7 +183,7 @@ describe('building a generation', () => {
   test('every chunk is written once and in turn, and the last one makes the model complete', async () => {
     const built = new Keys(keys.prefix, `${keys.generation}b`);
     await redis.set(built.building, 'token:0');
-    const five = changes([{ kind: 'count', key: built.productSold(1), by: 5n }]);
+    const five = changes([{ kind: 'count', key: built.productSold(1), by: 5n }]).encode();
     expect((await fill(redis, built, 'token', 0, five)).status).toBe('applied');
     expect((await fill(redis, built, 'token', 0, five)).status).toBe('already');
     expect((await fill(redis, built, 'token', 2, five)).status).toBe('missing');

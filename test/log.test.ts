@@ -36,7 +36,7 @@ test('concurrent writers with rollbacks leave no gap, and a reader that polls mi
     let written = 0;
     for (let i = 0; i < EACH; i++) {
       await databases.commands.session(async (session) => {
-        await session.begin();
+        session.begin();
         await session.write('INSERT INTO users (name, email, created_at) VALUES (?, ?, NOW())', [
           'x',
           `${n}-${i}@x`,
@@ -79,7 +79,7 @@ test('a command id is in the log once', async () => {
   const once = event(1);
   const append = () =>
     databases.commands.session(async (session) => {
-      await session.begin();
+      session.begin();
       return appendAndCommit(session, [once]);
     });
   await append();

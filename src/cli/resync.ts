@@ -6,7 +6,7 @@ import { formatTip } from '../events';
 import { readHead } from '../mysql/log';
 import { migrate } from '../mysql/migrate';
 import { GenerationLost } from '../projections/applier';
-import { RebuildAbandoned } from '../projections/rebuild';
+import { RebuildAbandoned } from '../projections/builder';
 import { NoReadModel, ResyncBusy, runRebuild, runVerify, type ResyncDeps } from '../projections/resync';
 import { readVerification, type StoredVerification } from '../projections/verification-store';
 import { describeWork, readWork } from '../projections/work';
@@ -42,12 +42,18 @@ export async function repairCommand(config: Config, findingsFile?: string): Prom
 /** `tally rebuild` */
 export async function rebuildCommand(config: Config): Promise<number> {
   return withCore(config, async (core, deps) => {
-    const { keys, orders, adopted, verification } = await runRebuild({ ...core.resyncDeps, ...deps });
+    const { keys, orders, adopted, verification, loadMs, verifyMs } = await runRebuild({
+      ...core.resyncDeps,
+      ...deps,
+    });
     if (verification.drift > 0)
       console.log(
         `It differed from MySQL in ${verification.drift} keys, which were mended: please report this.`,
       );
-    console.log(`Generation ${keys.generation} is live, with ${orders} orders from MySQL.`);
+    console.log(
+      `Generation ${keys.generation} is live, with ${orders} orders from MySQL: ` +
+        `loaded in ${seconds(loadMs)}, verified in ${seconds(verifyMs)}.`,
+    );
     if (adopted > 0) console.log(`Adopted ${adopted} changes of other programs.`);
     return 0;
   });
@@ -74,6 +80,10 @@ export async function statusCommand(config: Config): Promise<number> {
   });
 }
 
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
 /** Writes all findings to a file, at once: drift is rare, and what was found must not be lost with the process. */
 function openFindings(file: string | undefined): Pick<ResyncDeps, 'onFinding'> {
   if (file === undefined) return {};
@@ -82,6 +92,7 @@ function openFindings(file: string | undefined): Pick<ResyncDeps, 'onFinding'> {
 }
 
 function describeVerification({
+  started_at,
   finished_at,
   orders,
   position,
@@ -92,7 +103,8 @@ function describeVerification({
   findings,
 }: StoredVerification): string {
   const lines = [
-    `${finished_at}: ${orders} orders up to position ${position}, ${drift} keys differed, ${repaired} mended`,
+    `${finished_at}: ${orders} orders up to position ${position} in ` +
+      `${seconds(Date.parse(finished_at) - Date.parse(started_at))}, ${drift} keys differed, ${repaired} mended`,
   ];
   if (unadopted > 0) lines.push(`${unadopted} changes of other programs in MySQL, ${adopted} adopted`);
   for (const { key, expected, found } of findings)

@@ -31,7 +31,7 @@ function nextBatch(keys: Keys, base: Tip, events: LoggedEvent[]): Batch {
     }
     const operations = project(keys, logged.event);
     if (count > 0 && (changes.size + operations.length > MAX_OPERATIONS || count >= MAX_EVENTS)) break;
-    changes.add(operations);
+    for (const operation of operations) changes.add(operation);
     next = tipOf(logged);
     count += 1;
   }

@@ -1,35 +1,28 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import { parseTip, type TallyEvent, type Tip } from '../events';
+import { parseTip, type TallyEvent } from '../events';
 import type { Database } from '../mysql/database';
 import { readAfter } from '../mysql/log';
-import { Changes } from '../read-model/changes';
 import { Keys } from '../read-model/keys';
 import type { LiveGeneration } from '../read-model/live';
-import { fill, finish, flip, takeLock, type Outcome, type ScriptedRedis } from '../read-model/scripts';
+import { flip, takeLock, type ScriptedRedis } from '../read-model/scripts';
+import { ahead } from './ahead';
 import { catchUp } from './applier';
+import { Builder, RebuildAbandoned } from './builder';
 import { discard, KEEPER_TTL_MS, retire } from './generations';
-import { project } from './project';
 import { tipOfHead, withSnapshot } from './snapshot';
 import { verify, type Verification } from './verify';
 import type { Work } from './work';
 
-/** Holds Redis for about 2.5 ms. */
-const MAX_OPERATIONS = 500;
 const FLIP_ATTEMPTS = 20;
 const FENCE_TTL_MS = 2000;
-const OOM_ATTEMPTS = 5;
-const OOM_PAUSE_MS = 1000;
-
-/** The build was overtaken or lost its ground: Redis lost something, or another builder was faster. */
-export class RebuildAbandoned extends Error {
-  override readonly name = 'RebuildAbandoned';
-}
 
 export interface Rebuilt {
   keys: Keys;
   orders: number;
   verification: Verification;
+  /** How long it took to fill the generation and to bring it up to date. */
+  loadMs: number;
+  verifyMs: number;
 }
 
 /**
@@ -50,13 +43,16 @@ export async function rebuild(
   // A sign of life that does not come through is noticed by the next chunk, or by the flip.
   const alive = setInterval(() => void builder.keep().catch(() => undefined), KEEPER_TTL_MS / 4);
   try {
+    const startedAt = performance.now();
     const orders = await fillFromSnapshot(database, builder, work);
     await work.progress({ phase: 'catching up' });
     await catchUp(redis, database, keys, { onProgress: () => work.progress({}) });
+    const loadedAt = performance.now();
     await work.progress({ phase: 'verifying', done: 0 });
     const verification = await verify(redis, database, keys, { repair: true, work });
+    const verifiedAt = performance.now();
     await goLive(redis, database, live, keys, work);
-    return { keys, orders, verification };
+    return { keys, orders, verification, loadMs: loadedAt - startedAt, verifyMs: verifiedAt - loadedAt };
   } catch (error) {
     // Best effort: what is left is collected when the builder's sign of life has expired.
     await discardUnlessLive(redis, live, keys).catch(() => undefined);
@@ -72,7 +68,7 @@ async function fillFromSnapshot(database: Database, builder: Builder, work: Work
     await work.progress({ phase: 'loading', total: snapshot.head.ordersLive });
     for await (const events of snapshot.catalogue()) await builder.add(events);
     let done = 0;
-    for await (const page of snapshot.orders()) {
+    for await (const page of ahead(snapshot.orders())) {
       await builder.add(page.map((order): TallyEvent => ({ type: 'OrderCreated', order })));
       done += page.length;
       await work.progress({ done });
@@ -126,59 +122,4 @@ async function isForeign(database: Database, applied: string): Promise<boolean> 
   const tip = parseTip(applied);
   if (tip === undefined) return true;
   return (await database.session((session) => readAfter(session, tip, 1))).kind === 'foreign';
-}
-
-/** Writes a generation chunk by chunk, each chained to the one before. */
-class Builder {
-  private readonly token = randomUUID();
-  private changes = new Changes();
-  private chunk = 0;
-
-  constructor(
-    private readonly redis: ScriptedRedis,
-    private readonly keys: Keys,
-  ) {}
-
-  async begin(): Promise<void> {
-    await this.keep();
-    await this.redis.set(this.keys.building, `${this.token}:0`);
-  }
-
-  /** Says that the builder is alive, so that nobody collects the generation. */
-  async keep(): Promise<void> {
-    await this.redis.set(this.keys.keeper, this.token, 'PX', KEEPER_TTL_MS);
-  }
-
-  async add(events: TallyEvent[]): Promise<void> {
-    for (const event of events) {
-      this.changes.add(project(this.keys, event));
-      if (this.changes.size >= MAX_OPERATIONS) await this.flush();
-    }
-  }
-
-  async end(tip: Tip): Promise<void> {
-    await this.flush();
-    this.insist(await finish(this.redis, this.keys, this.token, this.chunk, tip));
-  }
-
-  private async flush(): Promise<void> {
-    const { changes } = this;
-    this.changes = new Changes();
-    for (let attempt = 1; ; attempt++) {
-      const outcome = await fill(this.redis, this.keys, this.token, this.chunk, changes);
-      if (outcome.status !== 'oom' || attempt === OOM_ATTEMPTS) {
-        this.insist(outcome);
-        break;
-      }
-      await delay(OOM_PAUSE_MS);
-    }
-    this.chunk += 1;
-  }
-
-  private insist({ status, detail }: Outcome): void {
-    if (status === 'applied' || status === 'already') return;
-    throw new RebuildAbandoned(
-      `generation ${this.keys.generation}, chunk ${this.chunk}: ${status} ${detail}`,
-    );
-  }
 }

@@ -66,14 +66,16 @@ async function rebuildAndAdopt(deps: ResyncDeps, work: Work): Promise<Rebuilt & 
   const { redis, database, live, log } = deps;
   const startedAt = Date.now();
   const rebuilt = await rebuild(redis, database, live, work);
-  const { keys, orders, verification } = rebuilt;
+  const { keys, orders, verification, loadMs, verifyMs } = rebuilt;
   const { drift, findings, unadopted } = verification;
   if (drift > 0)
     log.error({ drift, findings }, 'a freshly built read model differed from MySQL and was repaired');
   const adopted = await adoptAll(deps, unadopted, work);
   await saveVerification(redis, live.prefix, { ...verification, adopted, startedAt });
-  const ms = Date.now() - startedAt;
-  log.info({ generation: keys.generation, orders, adopted, ms }, 'the read model was rebuilt and is live');
+  log.info(
+    { generation: keys.generation, orders, adopted, loadMs, verifyMs },
+    'the read model was rebuilt and is live',
+  );
   await collectGarbage(redis, live.prefix);
   return { ...rebuilt, adopted };
 }

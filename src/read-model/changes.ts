@@ -24,12 +24,8 @@ export class Changes {
     return this.operations;
   }
 
-  add(operations: Operation[]): void {
-    for (const operation of operations) this.addOne(operation);
-    this.operations += operations.length;
-  }
-
-  private addOne(operation: Operation): void {
+  add(operation: Operation): void {
+    this.operations += 1;
     const { key } = operation;
     switch (operation.kind) {
       case 'set-hash':
@@ -68,6 +64,21 @@ export class Changes {
    */
   encode(): string {
     return JSON.stringify([...this.commands()]);
+  }
+
+  /** As `encode`, in parts that together have the same effect, each of about as many words at most. */
+  *encodeParts(maxWords: number): Generator<string> {
+    let part: string[][] = [];
+    let words = 0;
+    for (const command of this.commands()) {
+      part.push(command);
+      words += command.length;
+      if (words < maxWords) continue;
+      yield JSON.stringify(part);
+      part = [];
+      words = 0;
+    }
+    if (part.length > 0) yield JSON.stringify(part);
   }
 
   private *commands(): Generator<[string, ...string[]]> {

@@ -9,9 +9,20 @@ const MODEL_VERSION = 1;
 /** Ids per set of `orders:<block>`: the most that Redis keeps in its compact integer encoding by default. */
 const BLOCK_SIZE = 512;
 
+/** Periods whose keys are remembered: years of days, in a few megabytes. */
+const MAX_KNOWN_PERIODS = 5000;
+
+interface PeriodKeys {
+  sold: string;
+  revenue: string;
+  totals: string;
+}
+
 /** The names of one generation's keys. */
 export class Keys {
   private readonly tag: string;
+  /** Every event needs the keys of its day and month: making them anew each time was the greater part of projecting it. */
+  private readonly known = new Map<Period | undefined, PeriodKeys>();
 
   constructor(
     readonly prefix: string,
@@ -87,12 +98,24 @@ export class Keys {
 
   /** Ranking of products by `measure`, of all time or within one period. */
   productRanking(measure: 'sold' | 'revenue', period?: Period): string {
-    return `${this.tag}:${period === undefined ? '' : `${period}:`}products:${measure}`;
+    return this.ofPeriod(period)[measure];
   }
 
   /** Hash: orders, units, revenue, of all time or within one period. */
   totals(period?: Period): string {
-    return `${this.tag}:${period ?? 'totals'}`;
+    return this.ofPeriod(period).totals;
+  }
+
+  private ofPeriod(period: Period | undefined): PeriodKeys {
+    let keys = this.known.get(period);
+    if (keys === undefined) {
+      const products = `${this.tag}:${period === undefined ? '' : `${period}:`}products`;
+      const totals = `${this.tag}:${period ?? 'totals'}`;
+      keys = { sold: `${products}:sold`, revenue: `${products}:revenue`, totals };
+      if (this.known.size >= MAX_KNOWN_PERIODS) this.known.clear();
+      this.known.set(period, keys);
+    }
+    return keys;
   }
 
   /** Matches every key of the generation. */

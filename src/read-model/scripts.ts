@@ -131,23 +131,16 @@ export async function apply(
   );
 }
 
-/** Writes one chunk of a generation that is being built; see `scripts/fill.lua`. */
+/** Writes one chunk of a generation that is being built, operations as `Changes` encodes them; see `scripts/fill.lua`. */
 export async function fill(
   redis: ScriptedRedis,
   keys: Keys,
   token: string,
   chunk: number,
-  changes: Changes,
+  operations: string,
 ): Promise<Outcome> {
-  return outcome(() =>
-    redis.tallyFill(
-      keys.building,
-      keys.writes,
-      `${token}:${chunk}`,
-      `${token}:${chunk + 1}`,
-      changes.encode(),
-    ),
-  );
+  const [expected, next] = [`${token}:${chunk}`, `${token}:${chunk + 1}`];
+  return outcome(() => redis.tallyFill(keys.building, keys.writes, expected, next, operations));
 }
 
 /** Declares a filled generation complete; see `scripts/finish.lua`. */
