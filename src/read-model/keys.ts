@@ -21,6 +21,8 @@ interface PeriodKeys {
 /** The names of one generation's keys. */
 export class Keys {
   private readonly tag: string;
+  private readonly orderPrefix: string;
+  private readonly bookkeeping: Set<string>;
   /** Every event needs the keys of its day and month: making them anew each time was the greater part of projecting it. */
   private readonly known = new Map<Period | undefined, PeriodKeys>();
 
@@ -29,6 +31,8 @@ export class Keys {
     readonly generation: string,
   ) {
     this.tag = `{${prefix}:${generation}}`;
+    this.orderPrefix = this.order('');
+    this.bookkeeping = new Set([this.applied, this.writes, this.building, this.keeper, this.fence]);
   }
 
   /** Tip applied, as `position:command_id`; its absence means: not (or no longer) a complete model. */
@@ -125,12 +129,12 @@ export class Keys {
 
   /** Keys of the generation that are not part of the model. */
   isBookkeeping(key: string): boolean {
-    return [this.applied, this.writes, this.building, this.keeper, this.fence].includes(key);
+    return this.bookkeeping.has(key);
   }
 
   /** The id of the order whose hash this key is; undefined for any other key. */
   orderIdOf(key: string): number | undefined {
-    return idIn(key, this.order(''));
+    return idIn(key, this.orderPrefix);
   }
 
   /** The product or user whose hash this key is; undefined for any other key. */

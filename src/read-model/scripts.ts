@@ -29,6 +29,7 @@ const SCRIPTS: Record<string, { numberOfKeys?: number; lua: string; readOnly?: b
   tallyRestore: { numberOfKeys: 2, lua: writing('restore') },
   tallyTakeLock: { numberOfKeys: 1, lua: lua('take-lock') },
   tallyReleaseIfMine: { numberOfKeys: 1, lua: lua('release-if-mine') },
+  tallyDigest: { numberOfKeys: 2, ...reading('digest') },
   tallyRead: reading('read'),
   tallyTopProducts: { numberOfKeys: 4, ...reading('top-products') },
   tallyTopUsers: { numberOfKeys: 3, ...reading('top-users') },
@@ -56,6 +57,7 @@ export interface ScriptedRedis extends Redis {
   tallyRestore(...args: Argument[]): Promise<[Status, string]>;
   tallyTakeLock(...args: Argument[]): Promise<number>;
   tallyReleaseIfMine(...args: Argument[]): Promise<number>;
+  tallyDigest(...args: Argument[]): Promise<[string | null, string]>;
   /** The number of keys comes first. */
   tallyRead(...args: Argument[]): Promise<[string | null, ...unknown[]]>;
   tallyTopProducts(
