@@ -3,7 +3,9 @@ import type { Database, Session } from '../mysql/database';
 import { addOrders, addProducts, addUsers, missingOrders, missingProducts, missingUsers } from './bulk';
 import type { ImportData } from './csv';
 
-const BATCH_ROWS = 200;
+const BATCH_ROWS = 500;
+/** Transactions under way: while one waits for the disk, the next are made. */
+const MAX_IN_FLIGHT = 3;
 
 export interface ImportProgress {
   done: number;
@@ -41,13 +43,13 @@ export async function importData(
 
   let done = 0;
   let position: number | undefined;
-  const write = async <T>(items: T[], add: (batch: T[]) => ReturnType<typeof addOrders>) => {
-    for (const batch of batches(items)) {
-      position = (await add(batch))?.logged.position ?? position;
+  const write = async <T>(items: T[], add: (batch: T[]) => ReturnType<typeof addOrders>) =>
+    inParallel(batches(items), MAX_IN_FLIGHT, async (batch) => {
+      const written = (await add(batch))?.logged.position;
+      if (written !== undefined) position = Math.max(position ?? 0, written);
       done += batch.length;
       onProgress({ done, total });
-    }
-  };
+    });
   await write(users, (batch) => addUsers(writer, batch, now));
   await write(products, (batch) => addProducts(writer, batch, now));
   await write(orders, (batch) => addOrders(writer, batch, now));
@@ -65,10 +67,30 @@ async function stillMissing<T>(
   items: T[],
   missing: (session: Session, batch: T[]) => Promise<T[]>,
 ): Promise<T[]> {
-  const found: T[] = [];
-  for (const batch of batches(items))
-    found.push(...(await database.session((session) => missing(session, batch))));
-  return found;
+  const found: T[][] = [];
+  await inParallel([...batches(items)].entries(), MAX_IN_FLIGHT, async ([index, batch]) => {
+    found[index] = await database.session((session) => missing(session, batch));
+  });
+  return found.flat();
+}
+
+/** Does the work for all items, for at most `limit` at a time; begins nothing more once one has failed. */
+async function inParallel<T>(
+  items: Iterable<T>,
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = items[Symbol.iterator]();
+  const failures: unknown[] = [];
+  const worker = async () => {
+    while (failures.length === 0) {
+      const next = left.next();
+      if (next.done === true) return;
+      await work(next.value).catch((error: unknown) => failures.push(error));
+    }
+  };
+  await Promise.all(Array.from({ length: limit }, worker));
+  if (failures.length > 0) throw failures[0];
 }
 
 function* batches<T>(items: T[]): Generator<T[]> {
