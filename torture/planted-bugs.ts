@@ -40,7 +40,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
       {
         file: `${SCRIPTS}/apply.lua`,
         find: "return { 'already', applied }",
-        replace: "run(4) return { 'already', applied }",
+        replace: "run(ARGV[4]) return { 'already', applied }",
       },
     ],
     faults: ['apply-answer-lost', 'redis-cut'],
@@ -52,9 +52,15 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'of a creation and a deletion that are applied together, the creation has the last word',
     edits: [
       {
-        file: 'read-model/operations.ts',
-        find: '} else {\n        this.byTarget.set(key, operation);',
-        replace: '} else if (earlier === undefined) {\n        this.byTarget.set(key, operation);',
+        file: 'read-model/changes.ts',
+        find: 'this.texts.set(key, null);',
+        replace: 'if (!this.texts.has(key)) this.texts.set(key, null);',
+      },
+      {
+        file: 'read-model/changes.ts',
+        find: "idsOf(this.lists, key).set(operation.id, operation.kind === 'add-id');",
+        replace:
+          "if (!idsOf(this.lists, key).has(operation.id)) idsOf(this.lists, key).set(operation.id, operation.kind === 'add-id');",
       },
     ],
     faults: ['redis-cut', 'redis-freeze'],
@@ -81,8 +87,8 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'mysql/log.ts',
-        find: 'UPDATE event_head SET position = @h + ?, tip',
-        replace: 'UPDATE event_head SET position = @h + ? + (RAND() < 0.02), tip',
+        find: 'SET position = @h + ?, tip',
+        replace: 'SET position = @h + ? + (RAND() < 0.02), tip',
       },
     ],
     faults: ['kill-service'],
