@@ -21,10 +21,11 @@ const PAGE = 1000;
 const SCAN_ATTEMPTS = 8;
 
 /**
- * The top of the sum of several rankings, exactly, without reading all of them: the threshold algorithm of Fagin, Lotem
- * and Naor (Optimal aggregation algorithms for middleware, PODS 2001). From each ranking the first `depth` members are
- * read; whoever is in none of them has at most the sum of the last scores read, the threshold. Once `limit` members have
- * more than that, nobody else can be among the top.
+ * The top of the sum of several rankings, exactly, without reading all of them: after the threshold algorithm of Fagin,
+ * Lotem and Naor (Optimal aggregation algorithms for middleware, PODS 2001). From each ranking the first `depth` members
+ * are read. Whoever is in none of these heads has at most the sum of their last scores, the threshold; whoever is in some
+ * has at most the scores there and the last scores of the others. All scores are read only of those, the candidates, who
+ * could be among the top by these bounds.
  *
  * Every round reads everything that it concludes from in one script with `applied`: the heads of the rankings, and all
  * scores of the candidates that the round before found. Sales between two rounds can cost a further round; they can never
@@ -47,23 +48,27 @@ export async function topOfPeriods(
     if (reading.applied === null) return { applied: null, value: [] };
     const { heads, totals, products } = reading.value;
 
-    const known = new Set(candidates);
-    const fresh = [...new Set(heads.flatMap(({ members }) => members))].filter(
-      (member) => !known.has(member),
-    );
-    const order = topMembers(totals);
+    const threshold = heads.reduce((sum, { bound }) => sum + bound, 0n);
+    const bounds = boundsOf(heads, threshold);
+    const exact = new Set(candidates);
+    // At least so much: exactly, of the candidates.
+    const known = new Map(totals);
+    for (const [member, { least }] of bounds) if (!exact.has(member)) known.set(member, least);
+    const order = topMembers(known);
     const top = order.slice(0, limit);
-    const threshold = heads.reduce((sum, head) => sum + head.bound, 0n);
-    const last = top.at(-1);
-    const decided =
-      threshold === 0n ||
-      (top.length === limit && last !== undefined && (totals.get(last) ?? 0n) > threshold);
-    if (fresh.length === 0 && decided && top.every((member) => products.has(member))) {
+    const last = top.length === limit ? (known.get(top.at(-1) ?? '') ?? 0n) : 0n;
+    const complete = top.every((member) => exact.has(member) && products.has(member));
+    shortlist = order.slice(0, limit + SHORTLIST_MARGIN);
+    if (threshold > 0n && threshold >= last) {
+      if (complete) depth *= 4; // somebody further down could still be among the top
+      candidates = shortlist;
+      continue;
+    }
+    const open = [...bounds].filter(([member, { most }]) => !exact.has(member) && most >= last);
+    if (open.length === 0 && complete) {
       return { applied: reading.applied, value: top.flatMap((member) => products.get(member) ?? []) };
     }
-    if (fresh.length === 0 && !decided) depth *= 4;
-    candidates = [...candidates, ...fresh];
-    shortlist = (round === 1 ? topMembers(partialTotals(heads)) : order).slice(0, limit + SHORTLIST_MARGIN);
+    candidates = [...new Set([...shortlist, ...open.map(([member]) => member)])];
   }
   return scanPeriods(reader, keys, query);
 }
@@ -137,15 +142,17 @@ function headOf(flat: string[], depth: number): Round['heads'][number] {
   return { members, scores, bound: members.length < depth ? 0n : (scores.at(-1) ?? 0n) };
 }
 
-/** What the heads alone say, for a first guess at the shortlist. */
-function partialTotals(heads: Round['heads']): Map<string, bigint> {
-  const totals = new Map<string, bigint>();
-  for (const { members, scores } of heads) {
+/** What the heads alone say of the members in them: the least and the most that each can have in all. */
+function boundsOf(heads: Round['heads'], threshold: bigint): Map<string, { least: bigint; most: bigint }> {
+  const bounds = new Map<string, { least: bigint; most: bigint }>();
+  for (const { members, scores, bound } of heads) {
     for (const [index, member] of members.entries()) {
-      totals.set(member, (totals.get(member) ?? 0n) + (scores[index] ?? 0n));
+      const score = scores[index] ?? 0n;
+      const { least, most } = bounds.get(member) ?? { least: 0n, most: threshold };
+      bounds.set(member, { least: least + score, most: most + score - bound });
     }
   }
-  return totals;
+  return bounds;
 }
 
 function addScores(totals: Map<string, bigint>, members: string[], scores: (string | null)[]): void {
