@@ -1,0 +1,104 @@
+import { Random } from '../torture/random';
+import type { Cleanup } from './cleanup';
+import type { Generator } from './load/generator';
+import type { Job, PlannedRequest } from './load/protocol';
+import { caseOf, type Case, type Sample } from './results';
+import type { Servers } from './servers';
+import type { Services } from './services';
+import type { Sizes } from './sizes';
+import { Shop } from './data/shop';
+
+/** Something whose speed is compared with that of others. */
+export interface Contender {
+  name: string;
+  /** One sample. */
+  measure(): Promise<Sample>;
+}
+
+/** What every case needs, and where it leaves its results. */
+export class Bench {
+  readonly cases: Case[] = [];
+
+  constructor(
+    readonly sizes: Sizes,
+    readonly seed: number,
+    readonly rounds: number,
+    readonly servers: Servers,
+    readonly services: Services,
+    readonly generator: Generator,
+    readonly cleanup: Cleanup,
+    /** A directory that is thrown away. */
+    readonly workDir: string,
+  ) {}
+
+  /** Everybody's users and products; `purpose` separates the draws of different users of it. */
+  shop(purpose: number): Shop {
+    const { users, products } = this.sizes;
+    return new Shop(users, products, new Random(this.seed), new Random(this.seed * 1000 + purpose));
+  }
+
+  /**
+   * Measures all contenders in turn, round by round, so that what the machine does besides hits all of them alike; every
+   * other round in the opposite order.
+   */
+  async compare(about: Pick<Case, 'name' | 'unit' | 'better'>, contenders: Contender[]): Promise<Case> {
+    const samples = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]));
+    for (let round = 0; round < this.rounds; round++) {
+      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
+        try {
+          samples.get(contender.name)?.push(await contender.measure());
+        } catch (error) {
+          throw new Error(`${about.name}, ${contender.name}, round ${round + 1} failed`, { cause: error });
+        }
+      }
+    }
+    return this.record(caseOf(about, samples));
+  }
+
+  record(result: Case): Case {
+    this.cases.push(result);
+    console.log(describeCase(result));
+    return result;
+  }
+
+  /** A closed loop on a service. */
+  async load(
+    origin: string,
+    connections: number,
+    requests: PlannedRequest[],
+    options: Partial<Pick<Job, 'once' | 'warmUpMs' | 'durationMs'>> = {},
+  ): Promise<Sample> {
+    const { perSecond, latency, cpuSeconds, seconds } = await this.generator.run({
+      origin,
+      pace: { kind: 'closed', connections },
+      requests,
+      once: false,
+      warmUpMs: this.sizes.warmUpMs,
+      durationMs: this.sizes.loadMs,
+      ...options,
+    });
+    return { value: perSecond, latency, extra: { generatorCpuShare: cpuSeconds / seconds } };
+  }
+}
+
+function describeCase({ name, unit, subjects, ratios }: Case): string {
+  const lines = subjects.map((subject) => {
+    const times = ratios.find(({ against }) => against === subject.name)?.times;
+    const { latency } = subject;
+    const parts = [
+      `  ${subject.name.padEnd(34)} ${format(subject.median).padStart(10)} ${unit}`,
+      `(${format(subject.min)} to ${format(subject.max)})`,
+    ];
+    if (latency !== undefined) parts.push(`p50 ${format(latency.p50)} ms, p99 ${format(latency.p99)} ms`);
+    if (times !== undefined) parts.push(`Tally is ${format(times)}×`);
+    return parts.join('  ');
+  });
+  return [name, ...lines].join('\n');
+}
+
+/** Three significant digits, without an exponent. */
+export function format(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));
+  return value.toLocaleString('en-US', { maximumFractionDigits: Math.min(digits, 6) });
+}

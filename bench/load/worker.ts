@@ -1,0 +1,15 @@
+import type { Job, Reply } from './protocol';
+import { runJob } from './run-job';
+
+/** The process of the load generator: takes one job at a time from its parent. */
+process.on('message', (job: Job) => {
+  void runJob(job).then(
+    (result) => reply({ ok: true, result }),
+    (error: unknown) => reply({ ok: false, reason: error instanceof Error ? error.message : String(error) }),
+  );
+});
+process.once('disconnect', () => process.exit(0));
+
+function reply(message: Reply): void {
+  process.send?.(message);
+}

@@ -1,0 +1,115 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { Bench } from './bench';
+import { build } from './build';
+import { create } from './cases/create';
+import { openMarket, type Market } from './cases/market';
+import { Cleanup } from './cleanup';
+import { Generator } from './load/generator';
+import { describeMachine } from './machine';
+import type { Results } from './results';
+import { Servers } from './servers';
+import { Services } from './services';
+import { FULL, QUICK } from './sizes';
+
+const CASE_NAMES = ['create'] as const;
+type CaseName = (typeof CASE_NAMES)[number];
+
+interface Options {
+  quick: boolean;
+  cases: CaseName[];
+  seed: number;
+  rounds?: number;
+  out?: string;
+}
+
+async function main(argv: string[], cleanup: Cleanup): Promise<number> {
+  const program = new Command('bench')
+    .description('Measures Tally and its baselines in one run, in turn, on servers of its own.')
+    .option('--quick', 'smaller sizes, one round: done in under 90 s', false)
+    .option('--cases <names>', `only these, by commas: ${CASE_NAMES.join(', ')}`, caseNames, [...CASE_NAMES])
+    .option('--seed <number>', 'fixes the data set and the bodies of the requests', natural, 1)
+    .option('--rounds <number>', 'how often everything is measured', natural)
+    .option('--out <file>', 'writes the results as JSON');
+  program.parse(argv, { from: 'user' });
+  const options = program.opts<Options>();
+  const results = await run(options, cleanup);
+  if (options.out !== undefined) await writeFile(options.out, `${JSON.stringify(results, undefined, 2)}\n`);
+  return 0;
+}
+
+async function run({ quick, cases, seed, rounds }: Options, cleanup: Cleanup): Promise<Results> {
+  const sizes = quick ? QUICK : FULL;
+  const workDir = await mkdtemp(join(tmpdir(), `tally-${process.pid}-`));
+  cleanup.add(() => rm(workDir, { recursive: true, force: true }));
+  const built = await build(join(workDir, 'build'));
+  const servers = await Servers.start(cleanup);
+  const machine = describeMachine();
+  const facts = await servers.facts(await servers.connectRedis(await servers.startRedis('facts')));
+  console.log(JSON.stringify({ machine, facts }, undefined, 2));
+  const generator = Generator.start(built.program('load/worker'));
+  cleanup.add(() => generator.stop());
+  const services = new Services(built, cleanup);
+  const bench = new Bench(
+    sizes,
+    seed,
+    rounds ?? sizes.rounds,
+    servers,
+    services,
+    generator,
+    cleanup,
+    workDir,
+  );
+
+  let market: Promise<Market> | undefined;
+  const theMarket = () => (market ??= openMarket(bench));
+  const runs: Record<CaseName, () => Promise<void>> = {
+    create: async () => create(bench, await theMarket()),
+  };
+  for (const name of cases) await runs[name]();
+  return {
+    version: 1,
+    finishedAt: new Date().toISOString(),
+    quick,
+    seed,
+    rounds: bench.rounds,
+    machine,
+    settings: { ...facts, tally: 'defaults, LOG_LEVEL=warn' },
+    dataset: { users: sizes.users, products: sizes.products, orders: sizes.datasets },
+    cases: bench.cases,
+    goals: [],
+  };
+}
+
+function natural(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError('It must be a whole number above 0.');
+  return number;
+}
+
+function caseNames(text: string): CaseName[] {
+  return text.split(',').map((name) => {
+    const known = CASE_NAMES.find((one) => one === name);
+    if (known === undefined) throw new InvalidArgumentError(`There is no case ${name}.`);
+    return known;
+  });
+}
+
+void (async () => {
+  const cleanup = new Cleanup();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => void cleanup.run().finally(() => process.exit(130)));
+  }
+  let exitCode = 1;
+  try {
+    exitCode = await main(process.argv.slice(2), cleanup);
+  } catch (error) {
+    console.error(error);
+  } finally {
+    await cleanup.run();
+  }
+  process.exit(exitCode);
+})();
