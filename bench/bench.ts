@@ -1,10 +1,10 @@
 import { Random } from '../torture/random';
 import type { Cleanup } from './cleanup';
 import type { Generator } from './load/generator';
-import type { Job, PlannedRequest } from './load/protocol';
+import type { Job, JobResult, PlannedRequest } from './load/protocol';
 import { caseOf, type Case, type Sample } from './results';
 import type { Servers } from './servers';
-import type { Services } from './services';
+import type { Service, Services } from './services';
 import type { Sizes } from './sizes';
 import { Shop } from './data/shop';
 
@@ -63,13 +63,12 @@ export class Bench {
 
   /** A closed loop on a service. */
   async load(
-    origin: string,
+    service: Service,
     connections: number,
     requests: PlannedRequest[],
     options: Partial<Pick<Job, 'once' | 'warmUpMs' | 'durationMs'>> = {},
   ): Promise<Sample> {
-    const { perSecond, latency, cpuSeconds, seconds } = await this.generator.run({
-      origin,
+    const { perSecond, latency, cpuSeconds, seconds } = await this.send(service, {
       pace: { kind: 'closed', connections },
       requests,
       once: false,
@@ -78,6 +77,15 @@ export class Bench {
       ...options,
     });
     return { value: perSecond, latency, extra: { generatorCpuShare: cpuSeconds / seconds } };
+  }
+
+  /** @throws Error that also says what the service printed last. */
+  async send(service: Service, job: Omit<Job, 'origin'>): Promise<JobResult> {
+    try {
+      return await this.generator.run({ ...job, origin: service.origin });
+    } catch (error) {
+      throw new Error(service.program.describe(), { cause: error });
+    }
   }
 }
 

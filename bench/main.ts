@@ -5,6 +5,9 @@ import { Command, InvalidArgumentError } from 'commander';
 import { Bench } from './bench';
 import { build } from './build';
 import { create } from './cases/create';
+import { deleteOrders } from './cases/delete';
+import { load } from './cases/load';
+import { mixed } from './cases/mixed';
 import { openMarket, type Market } from './cases/market';
 import { Cleanup } from './cleanup';
 import { Generator } from './load/generator';
@@ -14,7 +17,7 @@ import { Servers } from './servers';
 import { Services } from './services';
 import { FULL, QUICK } from './sizes';
 
-const CASE_NAMES = ['create'] as const;
+const CASE_NAMES = ['create', 'delete', 'mixed', 'load'] as const;
 type CaseName = (typeof CASE_NAMES)[number];
 
 interface Options {
@@ -67,6 +70,9 @@ async function run({ quick, cases, seed, rounds }: Options, cleanup: Cleanup): P
   const theMarket = () => (market ??= openMarket(bench));
   const runs: Record<CaseName, () => Promise<void>> = {
     create: async () => create(bench, await theMarket()),
+    delete: async () => deleteOrders(bench, await theMarket()),
+    mixed: async () => mixed(bench, await theMarket()),
+    load: async () => load(bench, await theMarket()),
   };
   for (const name of cases) await runs[name]();
   return {

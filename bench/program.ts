@@ -60,8 +60,13 @@ export class Program {
   /** How it ended, where nobody asked it to; with the end of what it printed. */
   get failure(): Error | undefined {
     if (this.ending === undefined || this.stopping) return undefined;
+    return new Error(this.describe());
+  }
+
+  /** Whether it runs, and the end of what it printed. */
+  describe(): string {
     const printed = this.lines.map(({ text }) => text).join('\n');
-    return new Error(`${this.name} ${this.ending}:\n${tail(printed)}`);
+    return `${this.name} ${this.ending ?? 'is running'}; it printed last:\n${tail(printed)}`;
   }
 
   /** The most memory that it has had so far (VmHWM). */

@@ -87,6 +87,8 @@ export class Services {
       async () => {
         if (program.failure !== undefined) throw program.failure;
         const status = await statusOf(`${origin}${readyPath}`);
+        // Perhaps another program took the port, and answers in its place.
+        if (program.failure !== undefined) throw program.failure;
         return readyPath === '/' ? status !== undefined : status === 200;
       },
       READY_WITHIN_MS,

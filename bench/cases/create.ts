@@ -20,7 +20,7 @@ export async function create(bench: Bench, market: Market): Promise<void> {
     const contenders: Contender[] = [market.tally, market.usual, market.usualLess].map(
       ({ name, service }) => ({
         name,
-        measure: () => bench.load(service.origin, clients, market.creations),
+        measure: () => bench.load(service, clients, market.creations),
       }),
     );
     // It has no clients: it stands where there are most.
