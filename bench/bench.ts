@@ -1,5 +1,7 @@
+import type { Redis } from 'ioredis';
 import { Random } from '../torture/random';
 import type { Cleanup } from './cleanup';
+import type { Family } from './cases/memory';
 import type { Generator } from './load/generator';
 import type { Job, JobResult, PlannedRequest } from './load/protocol';
 import { caseOf, type Case, type Sample } from './results';
@@ -18,6 +20,10 @@ export interface Contender {
 /** What every case needs, and where it leaves its results. */
 export class Bench {
   readonly cases: Case[] = [];
+  /** What the read model is made of. */
+  readonly families: Family[] = [];
+  private scratch: Redis | undefined;
+  private scratchPath = '';
 
   constructor(
     readonly sizes: Sizes,
@@ -55,7 +61,24 @@ export class Bench {
     return this.record(caseOf(about, samples));
   }
 
-  record(result: Case): Case {
+  /** As `compare`, for what there is only one sample of. */
+  async compareOnce(about: Pick<Case, 'name' | 'unit' | 'better'>, contenders: Contender[]): Promise<Case> {
+    const samples = new Map<string, Sample[]>();
+    for (const { name, measure } of contenders) samples.set(name, [await measure()]);
+    return this.record(caseOf(about, samples));
+  }
+
+  /** A Redis to be filled, empty. @returns the path of its socket. */
+  async emptyRedis(): Promise<string> {
+    if (this.scratch === undefined) {
+      this.scratchPath = await this.servers.startRedis('scratch');
+      this.scratch = await this.servers.connectRedis(this.scratchPath);
+    }
+    await this.scratch.flushall();
+    return this.scratchPath;
+  }
+
+  private record(result: Case): Case {
     this.cases.push(result);
     console.log(describeCase(result));
     return result;

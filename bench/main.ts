@@ -4,12 +4,18 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { Bench } from './bench';
 import { build } from './build';
+import { bulk } from './cases/bulk';
 import { create } from './cases/create';
 import { deleteOrders } from './cases/delete';
 import { load } from './cases/load';
+import { memory } from './cases/memory';
 import { mixed } from './cases/mixed';
 import { openMarket, type Market } from './cases/market';
+import { reports } from './cases/reports';
+import { start } from './cases/start';
+import { throughput } from './cases/throughput';
 import { Cleanup } from './cleanup';
+import { Dataset } from './data/dataset';
 import { Generator } from './load/generator';
 import { describeMachine } from './machine';
 import type { Results } from './results';
@@ -17,7 +23,17 @@ import { Servers } from './servers';
 import { Services } from './services';
 import { FULL, QUICK } from './sizes';
 
-const CASE_NAMES = ['create', 'delete', 'mixed', 'load'] as const;
+const CASE_NAMES = [
+  'create',
+  'delete',
+  'mixed',
+  'load',
+  'memory',
+  'reports',
+  'throughput',
+  'bulk',
+  'start',
+] as const;
 type CaseName = (typeof CASE_NAMES)[number];
 
 interface Options {
@@ -68,11 +84,26 @@ async function run({ quick, cases, seed, rounds }: Options, cleanup: Cleanup): P
 
   let market: Promise<Market> | undefined;
   const theMarket = () => (market ??= openMarket(bench));
+  const datasets = new Map<number, Promise<Dataset>>();
+  const dataset = (orders: number) => {
+    const opened = datasets.get(orders) ?? Dataset.open(bench, orders);
+    datasets.set(orders, opened);
+    return opened;
+  };
+  const largest = Math.max(...sizes.datasets);
   const runs: Record<CaseName, () => Promise<void>> = {
     create: async () => create(bench, await theMarket()),
     delete: async () => deleteOrders(bench, await theMarket()),
     mixed: async () => mixed(bench, await theMarket()),
     load: async () => load(bench, await theMarket()),
+    // Before the others, which leave a second read model behind for a while.
+    memory: async () => memory(bench, await dataset(largest)),
+    reports: async () => {
+      for (const orders of sizes.datasets) await reports(bench, await dataset(orders));
+    },
+    throughput: async () => throughput(bench, await dataset(largest)),
+    bulk: async () => bulk(bench, await dataset(largest)),
+    start: async () => start(bench, await dataset(largest)),
   };
   for (const name of cases) await runs[name]();
   return {

@@ -101,6 +101,13 @@ export class Program {
     }
   }
 
+  /** When it printed its first such line. @throws Error where it did not. */
+  printedAt(pattern: RegExp): number {
+    const line = this.lines.find(({ text }) => pattern.test(text));
+    if (line === undefined) throw new Error(`${this.name} printed no line like ${pattern.source}`);
+    return line.atMs;
+  }
+
   async stop(): Promise<void> {
     if (this.ending !== undefined) return;
     this.stopping = true;

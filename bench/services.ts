@@ -13,6 +13,8 @@ export interface Service {
   name: string;
   origin: string;
   program: Program;
+  /** From the start of its process. */
+  readyAfterMs: number;
   stop(): Promise<void>;
 }
 
@@ -93,7 +95,7 @@ export class Services {
       },
       READY_WITHIN_MS,
     );
-    return { name, origin, program, stop };
+    return { name, origin, program, readyAfterMs: performance.now() - program.startedAt, stop };
   }
 }
 

@@ -30,15 +30,15 @@ async function pipelined(redis: Redis, commands: Write[]): Promise<unknown[]> {
 }
 
 const READ: Record<string, (key: string) => Write> = {
-  hash: (key) => ['HGETALL', key],
-  string: (key) => ['GET', key],
-  set: (key) => ['SMEMBERS', key],
-  zset: (key) => ['ZRANGE', key, '0', '-1', 'WITHSCORES'],
+  hash: (key) => ['hgetall', key],
+  string: (key) => ['get', key],
+  set: (key) => ['smembers', key],
+  zset: (key) => ['zrange', key, '0', '-1', 'WITHSCORES'],
 };
 
 function writesOf(type: string, key: string, value: unknown): Write[] {
-  if (typeof value === 'string') return [['SET', key, value]];
-  if (type === 'hash') return [['HSET', key, ...Object.entries(value as Record<string, string>).flat()]];
+  if (typeof value === 'string') return [['set', key, value]];
+  if (type === 'hash') return [['hset', key, ...Object.entries(value as Record<string, string>).flat()]];
   const flat = (value as unknown[]).flat().map(String);
   if (type === 'zset') {
     // Member, score → score, member.
@@ -48,7 +48,7 @@ function writesOf(type: string, key: string, value: unknown): Write[] {
   }
   const writes: Write[] = [];
   for (let at = 0; at < flat.length; at += 2 * MEMBERS_PER_COMMAND) {
-    const command = type === 'zset' ? 'ZADD' : 'SADD';
+    const command = type === 'zset' ? 'zadd' : 'sadd';
     writes.push([command, key, ...flat.slice(at, at + 2 * MEMBERS_PER_COMMAND)]);
   }
   return writes;
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   const copy = async (): Promise<void> => {
     const types = (await pipelined(
       source,
-      found.map((key) => ['TYPE', key]),
+      found.map((key) => ['type', key]),
     )) as string[];
     const reads = found.map((key, index): Write => {
       const read = READ[types[index] ?? ''];

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Job, JobResult, Reply } from './protocol';
+import type { Job, JobResult, Order, Reply } from './protocol';
 
 /** Beyond what the job itself may take. */
 const GRACE_MS = 200_000;
@@ -29,7 +29,7 @@ export class Generator {
       );
       // Whichever lose the race reject when they are called off.
       for (const promise of [replied, died, late]) promise.catch(() => undefined);
-      this.child.send(job);
+      this.tell({ kind: 'job', job });
       const [reply] = (await Promise.race([replied, died, late])) as [Reply];
       if (!reply.ok) throw new Error(reply.reason);
       return reply.result;
@@ -38,7 +38,16 @@ export class Generator {
     }
   }
 
+  /** Ends the job that is running before its time. */
+  endJob(): void {
+    this.tell({ kind: 'stop' });
+  }
+
   stop(): void {
     this.child.kill('SIGKILL');
+  }
+
+  private tell(order: Order): void {
+    this.child.send(order);
   }
 }

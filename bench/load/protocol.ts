@@ -48,4 +48,7 @@ export interface JobResult {
   cpuSeconds: number;
 }
 
+/** What the parent says: a job, or that the one that is running is to end now. */
+export type Order = { kind: 'job'; job: Job } | { kind: 'stop' };
+
 export type Reply = { ok: true; result: JobResult } | { ok: false; reason: string };

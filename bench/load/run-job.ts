@@ -12,7 +12,7 @@ interface Run {
 }
 
 /** @throws Error at the first answer with a wrong status, or without one. */
-export async function runJob(job: Job): Promise<JobResult> {
+export async function runJob(job: Job, stop: AbortSignal): Promise<JobResult> {
   const startedAt = performance.now();
   const recorder = new Recorder(startedAt + job.warmUpMs);
   let used = 0;
@@ -21,12 +21,13 @@ export async function runJob(job: Job): Promise<JobResult> {
     endsAt: startedAt + job.warmUpMs + job.durationMs,
     next: () => (job.once ? job.requests[used++] : job.requests[used++ % job.requests.length]),
   };
+  stop.addEventListener('abort', () => (run.endsAt = performance.now()));
   if (job.pace.kind === 'closed') await runClosed(job.origin, job.pace.connections, run);
   else await runOpen(job.origin, { ...job.pace, startedAt }, run);
   return recorder.result();
 }
 
-async function runClosed(origin: string, count: number, { recorder, endsAt, next }: Run): Promise<void> {
+async function runClosed(origin: string, count: number, run: Run): Promise<void> {
   const connections = Array.from({ length: count }, () => new Connection(origin));
   try {
     await Promise.all(
@@ -36,10 +37,10 @@ async function runClosed(origin: string, count: number, { recorder, endsAt, next
             const fail = (reason: string) => reject(new Error(reason));
             const sendNext = () => {
               const startedAt = performance.now();
-              const request = startedAt < endsAt ? next() : undefined;
+              const request = startedAt < run.endsAt ? run.next() : undefined;
               if (request === undefined) return resolve();
               const answered = () => {
-                recorder.answered(startedAt);
+                run.recorder.answered(startedAt);
                 sendNext();
               };
               connection.send(request, answered, fail);
@@ -56,7 +57,7 @@ async function runClosed(origin: string, count: number, { recorder, endsAt, next
 async function runOpen(
   origin: string,
   pace: { perSecond: number; maxConnections: number; startedAt: number },
-  { recorder, endsAt, next }: Run,
+  run: Run,
 ): Promise<void> {
   const all: Connection[] = [];
   const idle: Connection[] = [];
@@ -81,7 +82,7 @@ async function runOpen(
             first.request,
             () => {
               open -= 1;
-              recorder.answered(first.intendedAt);
+              run.recorder.answered(first.intendedAt);
               idle.push(connection);
               drain();
             },
@@ -99,14 +100,14 @@ async function runOpen(
         const now = performance.now();
         for (;;) {
           const intendedAt = pace.startedAt + (begun * 1000) / pace.perSecond;
-          if (intendedAt > now || intendedAt >= endsAt) break;
-          const request = next();
+          if (intendedAt > now || intendedAt >= run.endsAt) break;
+          const request = run.next();
           if (request === undefined) break;
           begun += 1;
           due.push({ request, intendedAt });
         }
         drain();
-        if (now >= endsAt && open === 0 && due.length === 0) {
+        if (now >= run.endsAt && open === 0 && due.length === 0) {
           clearInterval(timer);
           resolve();
         }

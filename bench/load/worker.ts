@@ -1,9 +1,15 @@
-import type { Job, Reply } from './protocol';
+import type { Order, Reply } from './protocol';
 import { runJob } from './run-job';
 
 /** The process of the load generator: takes one job at a time from its parent. */
-process.on('message', (job: Job) => {
-  void runJob(job).then(
+let running = new AbortController();
+process.on('message', (order: Order) => {
+  if (order.kind === 'stop') {
+    running.abort();
+    return;
+  }
+  running = new AbortController();
+  void runJob(order.job, running.signal).then(
     (result) => reply({ ok: true, result }),
     (error: unknown) => reply({ ok: false, reason: error instanceof Error ? error.message : String(error) }),
   );

@@ -1,0 +1,69 @@
+import type { Redis } from 'ioredis';
+import type { Bench, Contender } from '../bench';
+import type { Dataset } from '../data/dataset';
+import { TALLY, type Sample } from '../results';
+import { reportPlans, type ReportPlan } from './report-plan';
+
+export const GROUP_BY = 'MySQL GROUP BY';
+export const GROUP_BY_INDEXED = 'MySQL GROUP BY, indexes added';
+export const KEYS_HGETALL = 'KEYS + HGETALL';
+
+const SLOW_COMMAND_US = 5000;
+const WARM_UP_MS = 150;
+/** From here on a baseline's answer takes seconds: it is not asked twice. */
+const MANY_ORDERS = 300_000;
+
+export function reportCase(report: string, orders: number): string {
+  return `${report}, ${orders.toLocaleString('en-US')} orders`;
+}
+
+/** Every report, asked by one client, of each data set. Value: p50 in milliseconds. */
+export async function reports(bench: Bench, dataset: Dataset): Promise<void> {
+  await dataset.addIndexes();
+  const { services } = bench;
+  const { databaseUrl, redisPath } = dataset.stores;
+  const own = await services.baseline('group-by', { DATABASE_URL: databaseUrl, INDEXES: 'own' });
+  const added = await services.baseline('group-by', { DATABASE_URL: databaseUrl, INDEXES: 'added' });
+  const keys = await services.baseline('keys-hgetall', { REDIS_URL: redisPath, KEY_ROOT: dataset.keyRoot });
+  const warmUpMs = dataset.orders < MANY_ORDERS ? WARM_UP_MS : 0;
+  const ask = async (service: typeof own, plan: ReportPlan, warmUp: number): Promise<Sample> => {
+    const durationMs = bench.sizes.reportMs;
+    const { latency } = await bench.load(service, 1, plan.requests, { warmUpMs: warmUp, durationMs });
+    return latency === undefined ? { value: NaN } : { value: latency.p50, latency };
+  };
+  for (const plan of reportPlans(dataset.orders, bench.seed)) {
+    const contenders: Contender[] = [
+      {
+        name: TALLY,
+        measure: async () => {
+          const slow = await watchSlowCommands(dataset.redis);
+          const sample = await ask(dataset.service, plan, WARM_UP_MS);
+          return { ...sample, extra: await slow() };
+        },
+      },
+    ];
+    if (plan.groupBy) {
+      contenders.push(
+        { name: GROUP_BY, measure: () => ask(own, plan, warmUpMs) },
+        { name: GROUP_BY_INDEXED, measure: () => ask(added, plan, warmUpMs) },
+      );
+    }
+    if (plan.keys) contenders.push({ name: KEYS_HGETALL, measure: () => ask(keys, plan, warmUpMs) });
+    const name = reportCase(plan.name, dataset.orders);
+    await bench.compare({ name, unit: 'ms (p50)', better: 'less' }, contenders);
+  }
+  for (const service of [own, added, keys]) await service.stop();
+}
+
+/** @returns a function that tells how many commands have held Redis for longer than 5 ms since, and the longest. */
+async function watchSlowCommands(redis: Redis): Promise<() => Promise<Record<string, number>>> {
+  await redis.config('SET', 'slowlog-log-slower-than', SLOW_COMMAND_US);
+  await redis.slowlog('RESET');
+  return async () => {
+    // Each is [id, when, microseconds, arguments, …].
+    const slow = (await redis.slowlog('GET', 128)) as [number, number, number, string[]][];
+    const ofReports = slow.filter(([, , , [command = '']]) => !/^(slowlog|config)$/i.test(command));
+    const longestMs = Math.max(0, ...ofReports.map(([, , microseconds]) => microseconds / 1000));
+    return { slowCommands: ofReports.length, slowestCommandMs: longestMs };
+  };
+}
