@@ -4,7 +4,7 @@ import type { Cleanup } from './cleanup';
 import type { Family } from './cases/memory';
 import type { Generator } from './load/generator';
 import type { Job, JobResult, PlannedRequest } from './load/protocol';
-import { caseOf, type Case, type Sample } from './results';
+import { caseOf, type About, type Case, type Sample } from './results';
 import type { Servers } from './servers';
 import type { Service, Services } from './services';
 import type { Sizes } from './sizes';
@@ -22,6 +22,8 @@ export class Bench {
   readonly cases: Case[] = [];
   /** What the read model is made of. */
   readonly families: Family[] = [];
+  /** Whose results are recorded now. */
+  group = '';
   private scratch: Redis | undefined;
   private scratchPath = '';
 
@@ -47,7 +49,7 @@ export class Bench {
    * Measures all contenders in turn, round by round, so that what the machine does besides hits all of them alike; every
    * other round in the opposite order.
    */
-  async compare(about: Pick<Case, 'name' | 'unit' | 'better'>, contenders: Contender[]): Promise<Case> {
+  async compare(about: Omit<About, 'group'>, contenders: Contender[]): Promise<Case> {
     const samples = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]));
     for (let round = 0; round < this.rounds; round++) {
       for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
@@ -58,14 +60,14 @@ export class Bench {
         }
       }
     }
-    return this.record(caseOf(about, samples));
+    return this.record(caseOf({ ...about, group: this.group }, samples));
   }
 
   /** As `compare`, for what there is only one sample of. */
-  async compareOnce(about: Pick<Case, 'name' | 'unit' | 'better'>, contenders: Contender[]): Promise<Case> {
+  async compareOnce(about: Omit<About, 'group'>, contenders: Contender[]): Promise<Case> {
     const samples = new Map<string, Sample[]>();
     for (const { name, measure } of contenders) samples.set(name, [await measure()]);
-    return this.record(caseOf(about, samples));
+    return this.record(caseOf({ ...about, group: this.group }, samples));
   }
 
   /** A Redis to be filled, empty. @returns the path of its socket. */

@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { ROOT } from '../dev/paths';
 import { Bench } from './bench';
 import { build } from './build';
 import { bulk } from './cases/bulk';
@@ -16,13 +17,17 @@ import { start } from './cases/start';
 import { throughput } from './cases/throughput';
 import { Cleanup } from './cleanup';
 import { Dataset } from './data/dataset';
+import { judge } from './goals';
 import { Generator } from './load/generator';
 import { describeMachine } from './machine';
+import { markdownOf } from './report/markdown';
+import { plotOf } from './report/plot';
 import type { Results } from './results';
 import { Servers } from './servers';
 import { Services } from './services';
 import { FULL, QUICK } from './sizes';
 
+const PLOT = join(ROOT, 'docs', 'performance.svg');
 const CASE_NAMES = [
   'create',
   'delete',
@@ -51,11 +56,21 @@ async function main(argv: string[], cleanup: Cleanup): Promise<number> {
     .option('--cases <names>', `only these, by commas: ${CASE_NAMES.join(', ')}`, caseNames, [...CASE_NAMES])
     .option('--seed <number>', 'fixes the data set and the bodies of the requests', natural, 1)
     .option('--rounds <number>', 'how often everything is measured', natural)
-    .option('--out <file>', 'writes the results as JSON');
+    .option('--out <file>', 'writes the results as JSON to a file; else they are printed')
+    .option('--report <file>', 'prints the tables of such a file, draws docs/performance.svg, and ends');
   program.parse(argv, { from: 'user' });
-  const options = program.opts<Options>();
+  const { report, ...options } = program.opts<Options & { report?: string }>();
+  if (report !== undefined) {
+    const results = JSON.parse(await readFile(report, 'utf8')) as Results;
+    console.log(markdownOf(results));
+    await writeFile(PLOT, plotOf(results));
+    return 0;
+  }
   const results = await run(options, cleanup);
-  if (options.out !== undefined) await writeFile(options.out, `${JSON.stringify(results, undefined, 2)}\n`);
+  const json = `${JSON.stringify(results, undefined, 2)}\n`;
+  if (options.out === undefined) console.log(json);
+  else await writeFile(options.out, json);
+  console.log(markdownOf(results));
   return 0;
 }
 
@@ -67,7 +82,7 @@ async function run({ quick, cases, seed, rounds }: Options, cleanup: Cleanup): P
   const servers = await Servers.start(cleanup);
   const machine = describeMachine();
   const facts = await servers.facts(await servers.connectRedis(await servers.startRedis('facts')));
-  console.log(JSON.stringify({ machine, facts }, undefined, 2));
+  console.log(JSON.stringify({ machine, ...facts }, undefined, 2));
   const generator = Generator.start(built.program('load/worker'));
   cleanup.add(() => generator.stop());
   const services = new Services(built, cleanup);
@@ -105,7 +120,12 @@ async function run({ quick, cases, seed, rounds }: Options, cleanup: Cleanup): P
     bulk: async () => bulk(bench, await dataset(largest)),
     start: async () => start(bench, await dataset(largest)),
   };
-  for (const name of cases) await runs[name]();
+  for (const name of CASE_NAMES.filter((one) => cases.includes(one))) {
+    const startedAt = performance.now();
+    bench.group = name;
+    await runs[name]();
+    console.log(`(${name}: ${Math.round((performance.now() - startedAt) / 1000)} s)`);
+  }
   return {
     version: 1,
     finishedAt: new Date().toISOString(),
@@ -114,9 +134,15 @@ async function run({ quick, cases, seed, rounds }: Options, cleanup: Cleanup): P
     rounds: bench.rounds,
     machine,
     settings: { ...facts, tally: 'defaults, LOG_LEVEL=warn' },
-    dataset: { users: sizes.users, products: sizes.products, orders: sizes.datasets },
+    dataset: {
+      users: sizes.users,
+      products: sizes.products,
+      orders: sizes.datasets,
+      loadSeconds: sizes.loadMs / 1000,
+    },
     cases: bench.cases,
-    goals: [],
+    families: bench.families,
+    goals: judge(bench.cases, sizes.datasets),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Family } from './cases/memory';
 import type { Latency } from './load/protocol';
 import type { Machine } from './machine';
 import type { ServerFacts } from './servers';
@@ -25,6 +26,8 @@ export interface Subject {
 
 /** One thing that was measured, for Tally and whatever it is compared with. */
 export interface Case {
+  /** The name by which `--cases` chooses it. */
+  group: string;
   /** `create, 256 clients` */
   name: string;
   unit: string;
@@ -50,22 +53,29 @@ export interface Results {
   rounds: number;
   machine: Machine;
   settings: ServerFacts & { tally: string };
-  dataset: Record<string, string | number | number[]>;
+  dataset: { users: number; products: number; orders: number[]; loadSeconds: number };
   cases: Case[];
+  /** What the read model of the largest data set is made of. */
+  families: Family[];
   goals: Goal[];
 }
 
 /** The name of the subject that the others are baselines of. */
 export const TALLY = 'Tally';
 
+export interface About extends Pick<Case, 'group' | 'name' | 'unit' | 'better'> {
+  /** false where each subject had a task of its own: then there are no ratios. */
+  comparable?: boolean;
+}
+
 export function caseOf(
-  { name, unit, better }: Pick<Case, 'name' | 'unit' | 'better'>,
+  { group, name, unit, better, comparable = true }: About,
   samples: Map<string, Sample[]>,
 ): Case {
   const subjects = [...samples].map(([subject, taken]) => subjectOf(subject, taken));
   const tally = subjects.find((subject) => subject.name === TALLY);
   const ratios =
-    tally === undefined
+    tally === undefined || !comparable
       ? []
       : subjects
           .filter((subject) => subject !== tally)
@@ -73,7 +83,7 @@ export function caseOf(
             against: subject.name,
             times: better === 'more' ? tally.median / subject.median : subject.median / tally.median,
           }));
-  return { name, unit, better, subjects, ratios };
+  return { group, name, unit, better, subjects, ratios };
 }
 
 function subjectOf(name: string, taken: Sample[]): Subject {

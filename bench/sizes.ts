@@ -11,6 +11,7 @@ export interface Sizes {
   warmUpMs: number;
   /** How long each report is asked by one client. */
   reportMs: number;
+  reportWarmUpMs: number;
   /** Clients that create orders. */
   clients: number[];
   /** Different bodies of orders; they are used again and again. */
@@ -27,6 +28,7 @@ export const FULL: Sizes = {
   loadMs: 8000,
   warmUpMs: 1500,
   reportMs: 2000,
+  reportWarmUpMs: 200,
   clients: [1, 64, 256],
   bodies: 50_000,
   deletions: 20_000,
@@ -35,11 +37,12 @@ export const FULL: Sizes = {
 export const QUICK: Sizes = {
   users: 5000,
   products: 1000,
-  datasets: [2000, 20_000],
+  datasets: [1000, 10_000],
   rounds: 1,
-  loadMs: 1000,
-  warmUpMs: 400,
-  reportMs: 250,
+  loadMs: 600,
+  warmUpMs: 250,
+  reportMs: 120,
+  reportWarmUpMs: 50,
   clients: [1, 64, 256],
   bodies: 5000,
   deletions: 2000,

@@ -15,7 +15,7 @@ export const RAW_ORDERS = 'raw Redis load, order hashes';
 export const RAW_KEYS = 'raw Redis load, every key';
 export const REBUILD = 'rebuild: load and catch-up';
 export const VERIFY = 'verify';
-export const IMPORT = 'import';
+export const IMPORT = 'import, catalogue included';
 export const LIVE_REPORTS = 'live reports during a rebuild';
 
 const streamed = z.object({ orders: z.number(), seconds: z.number() });

@@ -9,7 +9,6 @@ export const GROUP_BY_INDEXED = 'MySQL GROUP BY, indexes added';
 export const KEYS_HGETALL = 'KEYS + HGETALL';
 
 const SLOW_COMMAND_US = 5000;
-const WARM_UP_MS = 150;
 /** From here on a baseline's answer takes seconds: it is not asked twice. */
 const MANY_ORDERS = 300_000;
 
@@ -25,7 +24,8 @@ export async function reports(bench: Bench, dataset: Dataset): Promise<void> {
   const own = await services.baseline('group-by', { DATABASE_URL: databaseUrl, INDEXES: 'own' });
   const added = await services.baseline('group-by', { DATABASE_URL: databaseUrl, INDEXES: 'added' });
   const keys = await services.baseline('keys-hgetall', { REDIS_URL: redisPath, KEY_ROOT: dataset.keyRoot });
-  const warmUpMs = dataset.orders < MANY_ORDERS ? WARM_UP_MS : 0;
+  const { reportWarmUpMs } = bench.sizes;
+  const warmUpMs = dataset.orders < MANY_ORDERS ? reportWarmUpMs : 0;
   const ask = async (service: typeof own, plan: ReportPlan, warmUp: number): Promise<Sample> => {
     const durationMs = bench.sizes.reportMs;
     const { latency } = await bench.load(service, 1, plan.requests, { warmUpMs: warmUp, durationMs });
@@ -37,7 +37,7 @@ export async function reports(bench: Bench, dataset: Dataset): Promise<void> {
         name: TALLY,
         measure: async () => {
           const slow = await watchSlowCommands(dataset.redis);
-          const sample = await ask(dataset.service, plan, WARM_UP_MS);
+          const sample = await ask(dataset.service, plan, reportWarmUpMs);
           return { ...sample, extra: await slow() };
         },
       },

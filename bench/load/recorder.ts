@@ -27,16 +27,22 @@ export class Recorder {
     this.histogram.recordValue(Math.round((this.lastAnswerAt - startedAt) * 1000));
   }
 
+  /** How many were answered after the warm-up. */
+  get requests(): number {
+    return this.histogram.totalCount;
+  }
+
+  /** @throws Error where there is nothing to tell. */
   result(): JobResult {
-    const { histogram, cpuBefore } = this;
-    const requests = histogram.totalCount;
+    const { histogram, cpuBefore, requests } = this;
+    if (requests === 0) throw new Error('no request was answered after the warm-up');
     const seconds = (this.lastAnswerAt - this.from) / 1000;
     const { user, system } = process.cpuUsage(cpuBefore);
     const ms = (percentile: number) => histogram.getValueAtPercentile(percentile) / 1000;
     return {
       requests,
       seconds,
-      perSecond: seconds > 0 ? requests / seconds : 0,
+      perSecond: requests / seconds,
       latency: { p50: ms(50), p90: ms(90), p99: ms(99), p999: ms(99.9), max: histogram.maxValue / 1000 },
       cpuSeconds: (user + system) / 1e6,
     };
