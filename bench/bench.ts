@@ -66,7 +66,7 @@ export class Bench {
   /** As `compare`, for what there is only one sample of. */
   async compareOnce(about: Omit<About, 'group'>, contenders: Contender[]): Promise<Case> {
     const samples = new Map<string, Sample[]>();
-    for (const { name, measure } of contenders) samples.set(name, [await measure()]);
+    for (const contender of contenders) samples.set(contender.name, [await contender.measure()]);
     return this.record(caseOf({ ...about, group: this.group }, samples));
   }
 

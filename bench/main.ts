@@ -46,6 +46,7 @@ interface Options {
   cases: CaseName[];
   seed: number;
   rounds?: number;
+  orders?: number[];
   out?: string;
 }
 
@@ -56,6 +57,7 @@ async function main(argv: string[], cleanup: Cleanup): Promise<number> {
     .option('--cases <names>', `only these, by commas: ${CASE_NAMES.join(', ')}`, caseNames, [...CASE_NAMES])
     .option('--seed <number>', 'fixes the data set and the bodies of the requests', natural, 1)
     .option('--rounds <number>', 'how often everything is measured', natural)
+    .option('--orders <numbers>', 'other sizes of the data sets, by commas', naturals)
     .option('--out <file>', 'writes the results as JSON to a file; else they are printed')
     .option('--report <file>', 'prints the tables of such a file, draws docs/performance.svg, and ends');
   program.parse(argv, { from: 'user' });
@@ -74,8 +76,9 @@ async function main(argv: string[], cleanup: Cleanup): Promise<number> {
   return 0;
 }
 
-async function run({ quick, cases, seed, rounds }: Options, cleanup: Cleanup): Promise<Results> {
-  const sizes = quick ? QUICK : FULL;
+async function run({ quick, cases, seed, rounds, orders }: Options, cleanup: Cleanup): Promise<Results> {
+  const usual = quick ? QUICK : FULL;
+  const sizes = { ...usual, datasets: orders?.toSorted((a, b) => a - b) ?? usual.datasets };
   const workDir = await mkdtemp(join(tmpdir(), `tally-${process.pid}-`));
   cleanup.add(() => rm(workDir, { recursive: true, force: true }));
   const built = await build(join(workDir, 'build'));
@@ -151,6 +154,10 @@ function natural(text: string): number {
   if (!Number.isSafeInteger(number) || number < 1)
     throw new InvalidArgumentError('It must be a whole number above 0.');
   return number;
+}
+
+function naturals(text: string): number[] {
+  return text.split(',').map(natural);
 }
 
 function caseNames(text: string): CaseName[] {

@@ -45,16 +45,7 @@ export class Program {
       createInterface({ input: stream }).on('line', (text) => this.heard(text));
     }
     const memory = setInterval(() => this.lookAtMemory(), LOOK_AT_MEMORY_EVERY_MS);
-    this.closed = once(this.child, 'close').then(
-      ([code, signal]) => {
-        clearInterval(memory);
-        this.ending = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
-      },
-      (error: unknown) => {
-        clearInterval(memory);
-        this.ending = `could not be started: ${String(error)}`;
-      },
-    );
+    this.closed = this.watch(memory);
   }
 
   /** How it ended, where nobody asked it to; with the end of what it printed. */
@@ -115,6 +106,16 @@ export class Program {
     const insist = setTimeout(() => this.child.kill('SIGKILL'), STOP_WITHIN_MS);
     await this.closed;
     clearTimeout(insist);
+  }
+
+  private async watch(memory: NodeJS.Timeout): Promise<void> {
+    try {
+      const [code, signal] = (await once(this.child, 'close')) as [number | null, string | null];
+      this.ending = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+    } catch (error) {
+      this.ending = `could not be started: ${String(error)}`;
+    }
+    clearInterval(memory);
   }
 
   private heard(text: string): void {

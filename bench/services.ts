@@ -26,7 +26,7 @@ export interface Stores {
 }
 
 /** Tally's settings are its defaults, but for the level of its log. */
-export function tallyEnvironment({ databaseUrl, redisPath, prefix }: Stores): Record<string, string> {
+function tallyEnvironment({ databaseUrl, redisPath, prefix }: Stores): Record<string, string> {
   return {
     DATABASE_URL: databaseUrl,
     REDIS_URL: redisPath,

@@ -11,7 +11,7 @@ const LIVE_PER_SECOND = 50;
 const LIVE_CONNECTIONS = 16;
 
 export const RAW_STREAM = 'raw MySQL stream';
-export const RAW_ORDERS = 'raw Redis load, order hashes';
+const RAW_ORDERS = 'raw Redis load, order hashes';
 export const RAW_KEYS = 'raw Redis load, every key';
 export const REBUILD = 'rebuild: load and catch-up';
 export const VERIFY = 'verify';

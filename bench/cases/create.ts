@@ -42,10 +42,10 @@ async function rawSql({ services, sizes }: Bench, { raw }: Market, options: stri
       'raw-sql',
       [
         ...options,
-        ...['--connections', String(connections)],
-        ...['--seconds', String(sizes.loadMs / 2000)],
-        ...['--users', String(sizes.users)],
-        ...['--products', String(sizes.products)],
+        `--connections=${connections}`,
+        `--seconds=${sizes.loadMs / 2000}`,
+        `--users=${sizes.users}`,
+        `--products=${sizes.products}`,
       ],
       { DATABASE_URL: raw.databaseUrl },
     );

@@ -5,7 +5,7 @@ import { TALLY, type Sample } from '../results';
 import { reportPlans, type ReportPlan } from './report-plan';
 
 export const GROUP_BY = 'MySQL GROUP BY';
-export const GROUP_BY_INDEXED = 'MySQL GROUP BY, indexes added';
+const GROUP_BY_INDEXED = 'MySQL GROUP BY, indexes added';
 export const KEYS_HGETALL = 'KEYS + HGETALL';
 
 const SLOW_COMMAND_US = 5000;

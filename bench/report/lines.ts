@@ -9,15 +9,15 @@ export interface Series {
 }
 
 const AXIS_WIDTH = 52;
-const AXIS_HEIGHT = 22;
-const LABEL_WIDTH = 118;
+const AXIS_HEIGHT = 36;
+const LABEL_WIDTH = 132;
 /** Labels at the ends of lines must not cover each other. */
 const LABEL_HEIGHT = 15;
 
-/** Lines over a logarithmic axis of milliseconds, each named at its end. */
-export function lineChart({ x, y, width, height }: Box, ticks: string[], series: Series[]): string {
+/** Lines over a logarithmic axis of milliseconds, each named at its end; a tick has one or two lines of text. */
+export function lineChart({ x, y, width, height }: Box, ticks: string[][], series: Series[]): string {
   const values = series.flatMap((one) => one.values).filter((value) => value !== undefined);
-  if (values.length === 0) return text(x, y + 20, 'not measured', 'small');
+  if (values.length === 0) return text(x, y + 20, 'not measured', 'small muted');
   const scale = decades(values);
   const low = Math.log10(scale[0] ?? 1);
   const high = Math.log10(scale.at(-1) ?? 10);
@@ -33,11 +33,17 @@ export function lineChart({ x, y, width, height }: Box, ticks: string[], series:
       left - 8,
       yOf(value) + 4,
       value >= 1000 ? `${value / 1000} s` : `${format(value)} ms`,
-      'small',
+      'small muted',
       'end',
     ),
   ]);
-  parts.push(...ticks.map((tick, index) => text(xOf(index), bottom + 17, tick, 'small', 'middle')));
+  for (const [index, lines] of ticks.entries()) {
+    parts.push(
+      ...lines.map((content, row) =>
+        text(xOf(index), bottom + 17 + row * LABEL_HEIGHT, content, 'small muted', 'middle'),
+      ),
+    );
+  }
   const labels: { label: string; color: string; at: number }[] = [];
   for (const { label, color, values: own } of series) {
     const points = own.flatMap((value, index): [number, number][] =>

@@ -19,12 +19,11 @@ export function line(x1: number, y1: number, x2: number, y2: number, classes: st
   return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" class="${classes}"/>`;
 }
 
-export function path(points: [number, number][], classes: string): string {
+/** A line with a dot at each point, in the colour of a name. */
+export function path(points: [number, number][], color: string): string {
   const d = points.map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${round(x)} ${round(y)}`).join('');
-  const dots = points.map(
-    ([x, y]) => `<circle cx="${round(x)}" cy="${round(y)}" r="3.5" class="dot ${classes}"/>`,
-  );
-  return `<path d="${d}" class="line ${classes}"/>${dots.join('')}`;
+  const dots = points.map(([x, y]) => `<circle cx="${round(x)}" cy="${round(y)}" r="3.5" class="${color}"/>`);
+  return `<path d="${d}" class="line-${color}"/>${dots.join('')}`;
 }
 
 /** Powers of ten that a logarithmic axis over these values needs, with one above and one below. */
