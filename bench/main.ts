@@ -11,7 +11,7 @@ import { deleteOrders } from './cases/delete';
 import { load } from './cases/load';
 import { memory } from './cases/memory';
 import { mixed } from './cases/mixed';
-import { openMarket, type Market } from './cases/market';
+import { insistOnReports, openMarket, type Market } from './cases/market';
 import { reports } from './cases/reports';
 import { start } from './cases/start';
 import { throughput } from './cases/throughput';
@@ -101,7 +101,11 @@ async function run({ quick, cases, seed, rounds, orders }: Options, cleanup: Cle
   );
 
   let market: Promise<Market> | undefined;
-  const theMarket = () => (market ??= openMarket(bench));
+  const inMarket = async (measure: (bench: Bench, market: Market) => Promise<void>) => {
+    market ??= openMarket(bench);
+    await measure(bench, await market);
+    await insistOnReports(bench, await market);
+  };
   const datasets = new Map<number, Promise<Dataset>>();
   const dataset = (orders: number) => {
     const opened = datasets.get(orders) ?? Dataset.open(bench, orders);
@@ -110,10 +114,10 @@ async function run({ quick, cases, seed, rounds, orders }: Options, cleanup: Cle
   };
   const largest = Math.max(...sizes.datasets);
   const runs: Record<CaseName, () => Promise<void>> = {
-    create: async () => create(bench, await theMarket()),
-    delete: async () => deleteOrders(bench, await theMarket()),
-    mixed: async () => mixed(bench, await theMarket()),
-    load: async () => load(bench, await theMarket()),
+    create: () => inMarket(create),
+    delete: () => inMarket(deleteOrders),
+    mixed: () => inMarket(mixed),
+    load: () => inMarket(load),
     // Before the others, which leave a second read model behind for a while.
     memory: async () => memory(bench, await dataset(largest)),
     reports: async () => {
@@ -170,14 +174,18 @@ function caseNames(text: string): CaseName[] {
 
 void (async () => {
   const cleanup = new Cleanup();
+  let interrupted = false;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => void cleanup.run().finally(() => process.exit(130)));
+    process.on(signal, () => {
+      interrupted = true;
+      void cleanup.run().finally(() => process.exit(130));
+    });
   }
   let exitCode = 1;
   try {
     exitCode = await main(process.argv.slice(2), cleanup);
   } catch (error) {
-    console.error(error);
+    if (!interrupted) console.error(error); // else it fails because its servers are being stopped
   } finally {
     await cleanup.run();
   }

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { endingWithParent, tail } from '../dev/command';
 
 const STOP_WITHIN_MS = 15_000;
-const KEPT_LINES = 60;
+const KEPT_LINES = 10_000;
 const LOOK_FOR_LINES_EVERY_MS = 20;
 const LOOK_AT_MEMORY_EVERY_MS = 50;
 
@@ -120,7 +120,7 @@ export class Program {
 
   private heard(text: string): void {
     this.lines.push({ atMs: performance.now(), text });
-    if (this.lines.length > KEPT_LINES) this.lines.splice(1, 1); // the first one tells when it began
+    if (this.lines.length > KEPT_LINES) this.lines.splice(0, KEPT_LINES / 2);
   }
 
   private lookAtMemory(): void {

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
+import { z } from 'zod';
 import type { Bench } from '../bench';
 import { writeCsv } from '../data/csv';
 import type { PlannedRequest } from '../load/protocol';
@@ -79,6 +80,23 @@ export async function openMarket(bench: Bench): Promise<Market> {
     })),
   };
 }
+
+/** Tally's figures would be worth nothing if its reports did not show what it took. @throws Error where they do not. */
+export async function insistOnReports(bench: Bench, { tally }: Market): Promise<void> {
+  const [[row]] = await bench.servers.admin.query<(RowDataPacket & { orders: number; units: string })[]>(
+    `SELECT (SELECT COUNT(*) FROM ${tally.database}.orders) AS orders,
+            (SELECT SUM(quantity) FROM ${tally.database}.order_items) AS units`,
+  );
+  const answer = await fetch(`${tally.service.origin}/orders/reports/summary`, {
+    signal: AbortSignal.timeout(5000),
+  });
+  const shown = figures.parse(await answer.json());
+  if (shown.orders !== row?.orders || shown.units !== Number(row.units)) {
+    throw new Error(`MySQL holds ${JSON.stringify(row)}, and the report shows ${JSON.stringify(shown)}`);
+  }
+}
+
+const figures = z.object({ orders: z.number(), units: z.number() });
 
 /** The ids of the newest orders, the newest first. */
 export async function newestOrders(bench: Bench, { database }: Stand, count: number): Promise<number[]> {
