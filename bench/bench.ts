@@ -93,7 +93,8 @@ export class Bench {
     requests: PlannedRequest[],
     options: Partial<Pick<Job, 'once' | 'warmUpMs' | 'durationMs'>> = {},
   ): Promise<Sample> {
-    const { perSecond, latency, cpuSeconds, seconds } = await this.send(service, {
+    const cpuBefore = service.program.cpuSeconds;
+    const { perSecond, latency, cpuShare, allRequests } = await this.send(service, {
       pace: { kind: 'closed', connections },
       requests,
       once: false,
@@ -101,7 +102,12 @@ export class Bench {
       durationMs: this.sizes.loadMs,
       ...options,
     });
-    return { value: perSecond, latency, extra: { generatorCpuShare: cpuSeconds / seconds } };
+    const extra: Record<string, number> = { generatorCpuShare: cpuShare };
+    const cpuAfter = service.program.cpuSeconds;
+    if (cpuBefore !== undefined && cpuAfter !== undefined) {
+      extra.serviceCpuMicrosPerRequest = ((cpuAfter - cpuBefore) * 1e6) / allRequests;
+    }
+    return { value: perSecond, latency, extra };
   }
 
   /** @throws Error that also says what the service printed last. */

@@ -7,6 +7,8 @@ import { endingWithParent, tail } from '../dev/command';
 
 const STOP_WITHIN_MS = 15_000;
 const KEPT_LINES = 10_000;
+/** Linux counts CPU time in these, whatever the kernel's own timer does. */
+const TICKS_PER_SECOND = 100;
 const LOOK_FOR_LINES_EVERY_MS = 20;
 const LOOK_AT_MEMORY_EVERY_MS = 50;
 
@@ -64,6 +66,19 @@ export class Program {
   get peakMemoryBytes(): number {
     this.lookAtMemory();
     return this.peakBytes;
+  }
+
+  /** CPU time so far, of all its threads; undefined where there is no /proc. */
+  get cpuSeconds(): number | undefined {
+    try {
+      // The name in parentheses may hold spaces; after it come the state and ten more fields before user and system time.
+      const fields = readFileSync(`/proc/${this.child.pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ');
+      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Waits for its end. @returns seconds it took. @throws Error where it fails or takes too long. */

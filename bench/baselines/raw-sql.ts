@@ -20,8 +20,13 @@ const { values } = parseArgs({
   },
 });
 
-function upTo(count: string): number {
-  return 1 + Math.floor(Math.random() * Number(count));
+function anyUser(): number {
+  return 1 + Math.floor(Math.random() * Number(values.users));
+}
+
+/** By Zipf's law, as far as a formula goes. */
+function anyProduct(): number {
+  return Math.floor(Number(values.products) ** Math.random());
 }
 
 type Row = (string | number | Buffer | null)[];
@@ -30,7 +35,7 @@ async function insertBatch(connection: PoolConnection): Promise<void> {
   const now = new Date().toISOString();
   const createdAt = now.slice(0, -1).replace('T', ' ');
   const orders: Row[] = Array.from({ length: ORDERS_PER_TRANSACTION }, () => [
-    upTo(values.users),
+    anyUser(),
     '91.98',
     createdAt,
     1,
@@ -42,8 +47,8 @@ async function insertBatch(connection: PoolConnection): Promise<void> {
     [orders],
   );
   const items: Row[] = orders.flatMap((_, index) => [
-    [insertId + index, 1, upTo(values.products), 1, '45.99'],
-    [insertId + index, 2, upTo(values.products), 1, '45.99'],
+    [insertId + index, 1, anyProduct(), 1, '45.99'],
+    [insertId + index, 2, anyProduct(), 1, '45.99'],
   ]);
   await connection.query(
     'INSERT INTO order_items (order_id, line_no, product_id, quantity, unit_price) VALUES ?',

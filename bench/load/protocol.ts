@@ -41,11 +41,13 @@ export interface Latency {
 
 export interface JobResult {
   requests: number;
+  /** With those of the warm-up. */
+  allRequests: number;
   seconds: number;
   perSecond: number;
   latency: Latency;
-  /** CPU seconds of the load generator itself: it shares the cores with what it measures. */
-  cpuSeconds: number;
+  /** How much of one core the load generator itself took: it shares the cores with what it measures. */
+  cpuShare: number;
 }
 
 /** What the parent says: a job, or that the one that is running is to end now. */

@@ -12,7 +12,9 @@ export class Recorder {
     numberOfSignificantValueDigits: 3,
   });
   private readonly cpuBefore = process.cpuUsage();
+  private readonly createdAt = performance.now();
   private lastAnswerAt: number;
+  private all = 0;
 
   constructor(
     /** `performance.now()` at which the recorded part begins. */
@@ -22,6 +24,7 @@ export class Recorder {
   }
 
   answered(startedAt: number): void {
+    this.all += 1;
     if (startedAt < this.from) return;
     this.lastAnswerAt = performance.now();
     this.histogram.recordValue(Math.round((this.lastAnswerAt - startedAt) * 1000));
@@ -34,17 +37,18 @@ export class Recorder {
 
   /** @throws Error where there is nothing to tell. */
   result(): JobResult {
-    const { histogram, cpuBefore, requests } = this;
+    const { histogram, cpuBefore, createdAt, requests } = this;
     if (requests === 0) throw new Error('no request was answered after the warm-up');
     const seconds = (this.lastAnswerAt - this.from) / 1000;
     const { user, system } = process.cpuUsage(cpuBefore);
     const ms = (percentile: number) => histogram.getValueAtPercentile(percentile) / 1000;
     return {
       requests,
+      allRequests: this.all,
       seconds,
       perSecond: requests / seconds,
       latency: { p50: ms(50), p90: ms(90), p99: ms(99), p999: ms(99.9), max: histogram.maxValue / 1000 },
-      cpuSeconds: (user + system) / 1e6,
+      cpuShare: (user + system) / 1000 / (performance.now() - createdAt),
     };
   }
 }
