@@ -27,7 +27,7 @@ export const FULL: Sizes = {
   rounds: 3,
   loadMs: 8000,
   warmUpMs: 1500,
-  reportMs: 2000,
+  reportMs: 1000,
   reportWarmUpMs: 200,
   clients: [1, 64, 256],
   bodies: 50_000,
