@@ -11,6 +11,7 @@ export interface HomeOptions {
   ephemeral: boolean;
   /** Where kept data goes. */
   dataDir?: string;
+  large?: boolean;
   onDeath?: (message: string) => void;
 }
 
@@ -21,7 +22,7 @@ export interface Home {
   leave(): Promise<void>;
 }
 
-export function makeHome({ ephemeral, dataDir, onDeath }: HomeOptions): Home {
+export function makeHome({ ephemeral, dataDir, large = false, onDeath }: HomeOptions): Home {
   let made: Promise<string> | undefined;
   return {
     async place({ service }) {
@@ -35,6 +36,7 @@ export function makeHome({ ephemeral, dataDir, onDeath }: HomeOptions): Home {
         dataDir: path.join(root, service),
         logFile: path.join(logDir, `${service}.log`),
         ephemeral,
+        large,
         onDeath: (message) => onDeath?.(message),
       };
     },

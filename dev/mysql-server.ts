@@ -83,8 +83,9 @@ function findMysql(folder: string[]): Flavour | undefined {
 }
 
 async function start(flavour: Flavour, place: Place): Promise<RunningServer & { pid: number }> {
-  const { runDir, dataDir, logFile, ephemeral, onDeath } = place;
-  const redoLog = `${flavour.redoLogSize}=${ephemeral ? '16M' : '96M'}`;
+  const { runDir, dataDir, logFile, onDeath } = place;
+  const { redoLogSize, bufferPoolSize } = sizesOf(place);
+  const redoLog = `${flavour.redoLogSize}=${redoLogSize}`;
   // A MariaDB that starts deletes the temporary tables in its directory, were they those of another: /tmp will not do.
   const tmpDir = `--tmpdir=${runDir}`;
   await initialise(dataDir, (halfDone) => [...flavour.initialise(halfDone), redoLog, tmpDir]);
@@ -113,7 +114,7 @@ async function start(flavour: Flavour, place: Place): Promise<RunningServer & { 
       // Nobody replicates from here; this keeps the binary log from filling the disk.
       '--binlog-expire-logs-seconds=3600',
       '--max-binlog-size=64M',
-      `--innodb-buffer-pool-size=${ephemeral ? '64M' : '256M'}`,
+      `--innodb-buffer-pool-size=${bufferPoolSize}`,
       redoLog,
       tmpDir,
       ...flavour.flags,
@@ -124,6 +125,12 @@ async function start(flavour: Flavour, place: Place): Promise<RunningServer & { 
   const url = new URL('mysql://root@localhost/tally');
   url.searchParams.set('socketPath', socket);
   return { url: url.href, ...child };
+}
+
+function sizesOf({ large, ephemeral }: Place): { redoLogSize: string; bufferPoolSize: string } {
+  if (large === true) return { redoLogSize: '512M', bufferPoolSize: '1G' };
+  if (ephemeral) return { redoLogSize: '16M', bufferPoolSize: '64M' };
+  return { redoLogSize: '96M', bufferPoolSize: '256M' };
 }
 
 /** An initialisation that was cut off must not look like a finished one: the directory gets its name only at the end. */

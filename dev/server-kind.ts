@@ -29,6 +29,8 @@ export interface Place {
   logFile: string;
   /** Thrown away when stopped: memory and logs are kept small so that it starts fast. Durability is never reduced. */
   ephemeral: boolean;
+  /** Memory and logs for a million orders: for measurements. */
+  large?: boolean;
   onDeath: (message: string) => void;
 }
 

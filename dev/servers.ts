@@ -18,6 +18,8 @@ export type StartOptions = {
   onDeath?: (message: string) => void;
   /** Folders in which programs are looked for; by default those of PATH, and where Linux keeps its servers. */
   searchPath?: string[];
+  /** Whether MySQL gets memory and logs for a million orders, at the price of a slower start. */
+  large?: boolean;
 } & (KeptData | { ephemeral: true; dataDir?: string });
 
 interface KeptData {
