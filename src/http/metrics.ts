@@ -50,6 +50,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly projectionLagSeconds = new Histogram({
+    name: 'tally_projection_lag_seconds',
+    help: 'Time from a commit by this process to when the reports contain it',
+    buckets: [0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1, 5],
+    registers: [this.registry],
+  });
+
   /** `lag` is asked at every scrape. */
   constructor(lag: () => { events: number; seconds: number }) {
     new Gauge({
