@@ -1,6 +1,8 @@
 import { formatMinor, type Minor } from '../money';
-import { rankedId } from '../read-model/keys';
+import { rankedId, type Keys } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
+import { mapReading, type Reading } from '../read-model/reading';
+import { topProducts } from '../read-model/scripts';
 import { jsonNumber, ranked } from './figures';
 import { coverRange, type DayRange } from './ranges';
 import { topOfPeriods } from './top-of-periods';
@@ -40,23 +42,28 @@ export async function bestSellers(
 ): Promise<Positioned<BestSeller[]>> {
   const measure = by === 'revenue' ? 'revenue' : 'sold';
   const periods = range === undefined ? undefined : coverRange(range);
-  const { position, value } = await reader.read(options, async (keys) => {
-    if (periods !== undefined) return topOfPeriods(reader, keys, { periods, measure, limit });
-    const [applied, rows] = await reader.redis.tallyTopProducts(
-      keys.applied,
-      keys.writes,
-      keys.productRanking(measure),
-      keys.productRanking(measure === 'sold' ? 'revenue' : 'sold'),
-      limit,
-      keys.product(''),
-    );
-    const products = rows.map(([member, score, other, name, sku]): SoldProduct => {
+  const question = `best-sellers ${measure} ${limit} ${range?.from} ${range?.to}`;
+  return reader.read(question, options, async (keys) => {
+    const reading =
+      periods === undefined
+        ? await topOfAllTime(reader, keys, measure, limit)
+        : await topOfPeriods(reader, keys, { periods, measure, limit });
+    return mapReading(reading, (products) => products.map(bestSeller));
+  });
+}
+
+async function topOfAllTime(
+  reader: Reader,
+  keys: Keys,
+  measure: 'sold' | 'revenue',
+  limit: number,
+): Promise<Reading<SoldProduct[]>> {
+  return mapReading(await topProducts(reader.redis, keys, measure, limit), (rows) =>
+    rows.map(([member, score, other, name, sku]) => {
       const [units, revenue] = measure === 'sold' ? [score, other] : [other, score];
       return { productId: rankedId(member), name, sku, units: ranked(units), revenue: ranked(revenue) };
-    });
-    return { applied, value: products };
-  });
-  return { position, value: value.map(bestSeller) };
+    }),
+  );
 }
 
 function bestSeller({ productId, name, sku, units, revenue }: SoldProduct): BestSeller {

@@ -1,16 +1,17 @@
 import { Problem } from '../errors';
+import type { Absent } from '../read-model/scripts';
 
 /** A counter as Redis gives it; absent is zero. */
-export function counter(text: string | null | undefined): bigint {
-  return text === null || text === undefined ? 0n : BigInt(text);
+export function counter(text: string | Absent | undefined): bigint {
+  return text === undefined || text === false ? 0n : BigInt(text);
 }
 
 /**
  * The value behind a score of a ranking, which is stored negated; absent is zero.
  * @throws Problem `sum-out-of-range` where the sum has left the range in which a score is exact (2^53).
  */
-export function ranked(score: string | null | undefined): bigint {
-  if (score === null || score === undefined) return 0n;
+export function ranked(score: string | Absent | undefined): bigint {
+  if (score === undefined || score === false) return 0n;
   if (!/^-?\d+$/.test(score)) {
     throw new Problem(
       'sum-out-of-range',

@@ -1,6 +1,7 @@
 import { Problem } from '../errors';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { readTogether } from '../read-model/scripts';
+import { mapReading } from '../read-model/reading';
+import { readTogether, type Absent } from '../read-model/scripts';
 import { ORDER_FIELDS, orderView, type OrderView } from './orders';
 
 /**
@@ -12,17 +13,17 @@ export async function getOrder(
   orderId: number,
   options: ReadOptions,
 ): Promise<Positioned<OrderView>> {
-  const { position, value } = await reader.read(options, async (keys) => {
-    const { applied, replies } = await readTogether(reader.redis, keys, [
-      ['HMGET', keys.order(orderId), ...ORDER_FIELDS],
-    ]);
-    return { applied, value: replies[0] as (string | null)[] };
+  const { position, value } = await reader.read(`order ${orderId}`, options, async (keys) => {
+    const reading = await readTogether(reader.redis, keys, [['HMGET', keys.order(orderId), ...ORDER_FIELDS]]);
+    return mapReading(reading, ([fields]) => {
+      const row = (fields as (string | Absent)[]).filter((field) => field !== false);
+      return row.length < ORDER_FIELDS.length ? undefined : orderView(row);
+    });
   });
-  const row = value.filter((field) => field !== null);
-  if (row.length < ORDER_FIELDS.length) {
+  if (value === undefined) {
     throw new Problem('order-not-found', `There is no order ${orderId} at position ${position}.`, {
       members: { position },
     });
   }
-  return { position, value: orderView(row) };
+  return { position, value };
 }

@@ -1,6 +1,8 @@
 import { formatMinor } from '../money';
 import { rankedId } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
+import { mapReading } from '../read-model/reading';
+import { topUsers } from '../read-model/scripts';
 import { ranked } from './figures';
 
 export interface Spender {
@@ -16,26 +18,14 @@ export async function highestSpenders(
   limit: number,
   options: ReadOptions,
 ): Promise<Positioned<Spender[]>> {
-  const { position, value } = await reader.read(options, async (keys) => {
-    // A user's orders are `user:5:orders`: prefix, id, suffix.
-    const suffix = keys.userOrders('').slice(keys.user('').length);
-    const [applied, rows] = await reader.redis.tallyTopUsers(
-      keys.applied,
-      keys.writes,
-      keys.usersSpent,
-      limit,
-      keys.user(''),
-      suffix,
-    );
-    return { applied, value: rows };
-  });
-  return {
-    position,
-    value: value.map(([member, score, ordersCount, name]) => ({
-      user_id: rankedId(member),
-      name,
-      total_expense: formatMinor(ranked(score)),
-      orders_count: ordersCount,
-    })),
-  };
+  return reader.read(`highest-spenders ${limit}`, options, async (keys) =>
+    mapReading(await topUsers(reader.redis, keys, limit), (rows) =>
+      rows.map(([member, score, ordersCount, name]) => ({
+        user_id: rankedId(member),
+        name,
+        total_expense: formatMinor(ranked(score)),
+        orders_count: ordersCount,
+      })),
+    ),
+  );
 }

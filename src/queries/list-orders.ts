@@ -1,5 +1,6 @@
-import { blockOf } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
+import { mapReading } from '../read-model/reading';
+import { orderRows } from '../read-model/scripts';
 import { orderView, type OrderView } from './orders';
 
 export interface OrderPage {
@@ -21,19 +22,11 @@ export async function listOrders(
   query: ListOrders,
   options: ReadOptions,
 ): Promise<Positioned<OrderPage>> {
-  const below = query.below ?? Number.MAX_SAFE_INTEGER;
-  return reader.read(options, async (keys) => {
-    const ofUser = query.userId === undefined ? undefined : keys.userOrders(query.userId);
-    const [applied, rows, next] = await reader.redis.tallyListOrders(
-      keys.applied,
-      keys.writes,
-      ofUser ?? keys.orderBlocks,
-      query.limit,
-      below,
-      keys.order(''),
-      ofUser === undefined ? keys.orderBlock('') : '',
-      blockOf(below),
-    );
-    return { applied, value: { orders: rows.map(orderView), next_cursor: next } };
-  });
+  const { userId, limit, below = Number.MAX_SAFE_INTEGER } = query;
+  return reader.read(`orders ${userId} ${limit} ${below}`, options, async (keys) =>
+    mapReading(await orderRows(reader.redis, keys, { userId, limit, below }), ({ rows, next }) => ({
+      orders: rows.map(orderView),
+      next_cursor: next,
+    })),
+  );
 }

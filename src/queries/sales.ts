@@ -1,5 +1,6 @@
 import { formatMinor } from '../money';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
+import { mapReading } from '../read-model/reading';
 import { jsonNumber } from './figures';
 import { intervalsOf, type DayRange } from './ranges';
 import { addTotals, NOTHING, readTotals, type Totals } from './totals';
@@ -27,22 +28,23 @@ export async function sales(
 ): Promise<Positioned<SalesReport>> {
   const intervals = intervalsOf(query, query.interval);
   const periods = intervals.flatMap((interval) => interval.periods);
-  const { position, value } = await reader.read(options, (keys) => readTotals(reader, keys, periods));
-  let next = 0;
-  const sums = intervals.map((interval) => {
-    const parts = value.slice(next, (next += interval.periods.length));
-    return parts.reduce(addTotals, NOTHING);
-  });
-  return {
-    position,
-    value: {
-      from: query.from,
-      to: query.to,
-      interval: query.interval,
-      ...figures(sums.reduce(addTotals, NOTHING)),
-      intervals: intervals.map(({ start }, index) => ({ start, ...figures(sums[index] ?? NOTHING) })),
-    },
-  };
+  const { from, to, interval } = query;
+  return reader.read(`sales ${from} ${to} ${interval}`, options, async (keys) =>
+    mapReading(await readTotals(reader, keys, periods), (totals) => {
+      let next = 0;
+      const sums = intervals.map((each) => {
+        const parts = totals.slice(next, (next += each.periods.length));
+        return parts.reduce(addTotals, NOTHING);
+      });
+      return {
+        from,
+        to,
+        interval,
+        ...figures(sums.reduce(addTotals, NOTHING)),
+        intervals: intervals.map(({ start }, index) => ({ start, ...figures(sums[index] ?? NOTHING) })),
+      };
+    }),
+  );
 }
 
 function figures({ orders, units, revenue }: Totals): Figures {

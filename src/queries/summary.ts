@@ -1,5 +1,6 @@
 import { averageMinor, formatMinor } from '../money';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
+import { mapReading } from '../read-model/reading';
 import { readTotals } from './totals';
 import { jsonNumber } from './figures';
 
@@ -12,16 +13,16 @@ export interface Summary {
 
 /** All orders in four figures. */
 export async function summary(reader: Reader, options: ReadOptions): Promise<Positioned<Summary>> {
-  const { position, value } = await reader.read(options, (keys) => readTotals(reader, keys, [undefined]));
-  const [totals] = value;
-  if (totals === undefined) throw new Error('no totals were read');
-  return {
-    position,
-    value: {
-      orders: jsonNumber(totals.orders),
-      units: jsonNumber(totals.units),
-      revenue: formatMinor(totals.revenue),
-      average_order_value: formatMinor(averageMinor(totals.revenue, totals.orders)),
-    },
-  };
+  return reader.read('summary', options, async (keys) =>
+    mapReading(await readTotals(reader, keys, [undefined]), ([totals]) => {
+      if (totals === undefined) throw new Error('no totals were read');
+      const { orders, units, revenue } = totals;
+      return {
+        orders: jsonNumber(orders),
+        units: jsonNumber(units),
+        revenue: formatMinor(revenue),
+        average_order_value: formatMinor(averageMinor(revenue, orders)),
+      };
+    }),
+  );
 }

@@ -1,7 +1,8 @@
 import { Problem } from '../errors';
 import { rankedId, type Keys, type Period } from '../read-model/keys';
-import type { Reader, Reading } from '../read-model/reader';
-import { readAppliedTip, readTogether, type ReadCommand } from '../read-model/scripts';
+import type { Reader } from '../read-model/reader';
+import type { Reading } from '../read-model/reading';
+import { readAppliedTip, readTogether, type Absent, type ReadCommand } from '../read-model/scripts';
 import type { SoldProduct } from './best-sellers';
 import { ranked } from './figures';
 
@@ -45,7 +46,7 @@ export async function topOfPeriods(
     const elements = periods.length * (depth + candidates.length + shortlist.length);
     if (elements > MAX_ELEMENTS) break;
     const reading = await readRound(reader, keys, { periods, measure, depth, candidates, shortlist });
-    if (reading.applied === null) return { applied: null, value: [] };
+    if (reading.applied === null) return reading;
     const { heads, totals, products } = reading.value;
 
     const threshold = heads.reduce((sum, { bound }) => sum + bound, 0n);
@@ -109,19 +110,21 @@ async function readRound(
     if (shortlist.length > 0) commands.push(['ZMSCORE', keys.productRanking(other, period), ...shortlist]);
   }
   for (const member of shortlist) commands.push(['HMGET', keys.product(rankedId(member)), 'name', 'sku']);
-  const { applied, replies } = await readTogether(reader.redis, keys, commands);
+  const reading = await readTogether(reader.redis, keys, commands);
+  if (reading.applied === null) return reading;
+  const replies = reading.value;
   const heads: Round['heads'] = [];
   const totals = new Map<string, bigint>(candidates.map((member) => [member, 0n]));
   const others = new Map<string, bigint>();
   let next = 0;
   for (let index = 0; index < periods.length; index++) {
     heads.push(headOf(replies[next++] as string[], depth));
-    if (candidates.length > 0) addScores(totals, candidates, replies[next++] as (string | null)[]);
-    if (shortlist.length > 0) addScores(others, shortlist, replies[next++] as (string | null)[]);
+    if (candidates.length > 0) addScores(totals, candidates, replies[next++] as (string | Absent)[]);
+    if (shortlist.length > 0) addScores(others, shortlist, replies[next++] as (string | Absent)[]);
   }
   const products = new Map<string, SoldProduct>();
   for (const member of shortlist) {
-    const [name, sku] = replies[next++] as (string | null)[];
+    const [name, sku] = replies[next++] as (string | Absent)[];
     products.set(
       member,
       soldProduct(member, measure, totals.get(member) ?? 0n, others.get(member) ?? 0n, [name, sku]),
@@ -129,7 +132,7 @@ async function readRound(
   }
   // A member that has come to nothing since it was found is no candidate any more.
   for (const [member, total] of totals) if (total === 0n) totals.delete(member);
-  return { applied, value: { heads, totals, products } };
+  return { applied: reading.applied, value: { heads, totals, products } };
 }
 
 function headOf(flat: string[], depth: number): Round['heads'][number] {
@@ -155,7 +158,7 @@ function boundsOf(heads: Round['heads'], threshold: bigint): Map<string, { least
   return bounds;
 }
 
-function addScores(totals: Map<string, bigint>, members: string[], scores: (string | null)[]): void {
+function addScores(totals: Map<string, bigint>, members: string[], scores: (string | Absent)[]): void {
   for (const [index, member] of members.entries()) {
     totals.set(member, (totals.get(member) ?? 0n) + ranked(scores[index]));
   }
@@ -166,10 +169,10 @@ function soldProduct(
   measure: Query['measure'],
   total: bigint,
   other: bigint,
-  [name, sku]: (string | null | undefined)[],
+  [name, sku]: (string | Absent | undefined)[],
 ): SoldProduct {
   const [units, revenue] = measure === 'sold' ? [total, other] : [other, total];
-  return { productId: rankedId(member), name: name ?? '', sku: sku ?? '', units, revenue };
+  return { productId: rankedId(member), name: name || '', sku: sku || '', units, revenue };
 }
 
 /**
@@ -198,17 +201,18 @@ async function tryScan(
 ): Promise<Reading<SoldProduct[]> | undefined> {
   const { periods, measure, limit } = query;
   const applied = await readAppliedTip(reader.redis, keys);
-  if (applied === null) return { applied, value: [] };
+  if (applied === null) return { applied };
   const totals = new Map<string, bigint>();
   for (const period of periods) {
     for (let from = 0; ; from += PAGE) {
       const ranking = keys.productRanking(measure, period);
-      const { applied: now, replies } = await readTogether(reader.redis, keys, [
+      const page = await readTogether(reader.redis, keys, [
         ['ZRANGE', ranking, String(from), String(from + PAGE - 1), 'WITHSCORES'],
       ]);
-      if (now !== applied) return undefined;
-      const flat = replies[0] as string[];
-      for (let at = 0; at < flat.length; at += 2) addScores(totals, [flat[at] ?? ''], [flat[at + 1] ?? null]);
+      if (page.applied !== applied) return undefined;
+      const flat = page.value[0] as string[];
+      for (let at = 0; at < flat.length; at += 2)
+        addScores(totals, [flat[at] ?? ''], [flat[at + 1] ?? false]);
       if (flat.length < 2 * PAGE) break;
     }
   }

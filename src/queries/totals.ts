@@ -1,7 +1,8 @@
 import type { Minor } from '../money';
 import type { Keys, Period } from '../read-model/keys';
-import type { Reader, Reading } from '../read-model/reader';
-import { readTogether, type ReadCommand } from '../read-model/scripts';
+import type { Reader } from '../read-model/reader';
+import { mapReading, type Reading } from '../read-model/reading';
+import { readTogether, type Absent, type ReadCommand } from '../read-model/scripts';
 import { counter } from './figures';
 
 export interface Totals {
@@ -29,13 +30,11 @@ export async function readTotals(
     'units',
     'revenue',
   ]);
-  const { applied, replies } = await readTogether(reader.redis, keys, commands);
-  return {
-    applied,
-    value: (replies as (string | null)[][]).map(([orders, units, revenue]) => ({
+  return mapReading(await readTogether(reader.redis, keys, commands), (replies) =>
+    (replies as (string | Absent)[][]).map(([orders, units, revenue]) => ({
       orders: counter(orders),
       units: counter(units),
       revenue: counter(revenue),
     })),
-  };
+  );
 }

@@ -3,18 +3,14 @@ import { Problem } from '../errors';
 import { parseTip } from '../events';
 import type { Keys } from './keys';
 import type { LiveGeneration } from './live';
+import type { Reading } from './reading';
 import { isUnreachable, isWrongType, redisProblem } from './redis';
 import type { ScriptedRedis } from './scripts';
+import { SharedFetches } from './shared-fetches';
 
 /** What was read, and the position at which it is true. */
 export interface Positioned<T> {
   position: number;
-  value: T;
-}
-
-/** One atomic reading: a value together with the `applied` that it was read with. */
-export interface Reading<T> {
-  applied: string | null;
   value: T;
 }
 
@@ -37,8 +33,13 @@ export interface ReadOptions {
 
 const RETRY_PAUSE_MS = 2;
 
-/** Reads the live generation. Every reading states its position, and a model that is not complete is never read. */
+/**
+ * Reads the live generation. Every reading states its position, and a model that is not complete is never read. Requests
+ * for the same share a reading that has not begun: see `SharedFetches`.
+ */
 export class Reader {
+  private readonly shared = new SharedFetches();
+
   constructor(
     readonly redis: ScriptedRedis,
     private readonly live: LiveGeneration,
@@ -47,16 +48,19 @@ export class Reader {
   ) {}
 
   /**
+   * What `read` reads; `question` names it, with all its parameters. The value is shared, so nobody may change it, and
+   * nothing that belongs to one request may go into it.
    * @throws Problem `read-model-building`, `read-model-unreachable`, `read-model-damaged`, `read-model-behind`, `unknown-position`, and
    * whatever `read` throws.
    */
   async read<T>(
+    question: string,
     { minPosition = 0 }: ReadOptions,
     read: (keys: Keys) => Promise<Reading<T>>,
   ): Promise<Positioned<T>> {
     const deadline = performance.now() + this.waitMs;
     for (;;) {
-      const reading = await this.readLive(read);
+      const reading = await this.shared.get(question, () => this.readLive(read));
       if (reading.position >= minPosition) return reading;
       if (await this.freshness.isBeyondHead(minPosition)) {
         throw new Problem('unknown-position', `The log has not reached position ${minPosition}.`);
@@ -78,9 +82,10 @@ export class Reader {
   private async readLive<T>(read: (keys: Keys) => Promise<Reading<T>>): Promise<Positioned<T>> {
     try {
       for (let keys = this.live.current ?? (await this.live.refresh()); keys !== undefined;) {
-        const { applied, value } = await read(keys);
-        const tip = applied === null ? undefined : parseTip(applied);
-        if (tip !== undefined) return { position: tip.position, value };
+        const reading = await read(keys);
+        const tip = reading.applied === null ? undefined : parseTip(reading.applied);
+        if (reading.applied !== null && tip !== undefined)
+          return { position: tip.position, value: reading.value };
         // This generation was retired or lost; is another one live?
         const refreshed: Keys | undefined = await this.live.refresh();
         if (refreshed === undefined || refreshed.generation === keys.generation) break;

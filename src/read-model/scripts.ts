@@ -4,7 +4,8 @@ import type { Redis } from 'ioredis';
 import { formatTip, type Tip } from '../events';
 import type { Changes } from './changes';
 import type { Content } from './inspect';
-import { liveKey, type Keys } from './keys';
+import { blockOf, liveKey, type Keys } from './keys';
+import type { Reading } from './reading';
 import { isOutOfMemory, isWrongType } from './redis';
 
 function lua(name: string): string {
@@ -59,13 +60,14 @@ export interface ScriptedRedis extends Redis {
   tallyReleaseIfMine(...args: Argument[]): Promise<number>;
   tallyDigest(...args: Argument[]): Promise<[string | null, string]>;
   /** The number of keys comes first. */
-  tallyRead(...args: Argument[]): Promise<[string | null, ...unknown[]]>;
-  tallyTopProducts(
-    ...args: Argument[]
-  ): Promise<[string | null, [string, string, string | null, string, string][]]>;
-  tallyTopUsers(...args: Argument[]): Promise<[string | null, [string, string, number, string][]]>;
-  tallyListOrders(...args: Argument[]): Promise<[string | null, string[][], string | null]>;
+  tallyRead(...args: Argument[]): Promise<string>;
+  tallyTopProducts(...args: Argument[]): Promise<string>;
+  tallyTopUsers(...args: Argument[]): Promise<string>;
+  tallyListOrders(...args: Argument[]): Promise<string>;
 }
+
+/** What a reading script says of a value that there is not: nil. */
+export type Absent = false;
 
 /** Takes a lock that expires by itself; see `scripts/take-lock.lua`. @returns false where another holds it. */
 export async function takeLock(
@@ -80,21 +82,85 @@ export async function takeLock(
 /** A command that reads one key: its name, the key, further arguments. */
 export type ReadCommand = ['HMGET' | 'ZRANGE' | 'ZMSCORE', string, ...string[]];
 
-/** Replies in the order of the commands, and the `applied` that they were read with; see `scripts/read.lua`. */
+/** Replies in the order of the commands, with `Absent` for nil; see `scripts/read.lua`. */
 export async function readTogether(
   redis: ScriptedRedis,
   keys: Keys,
   commands: ReadCommand[],
-): Promise<{ applied: string | null; replies: unknown[] }> {
+): Promise<Reading<unknown[]>> {
   const args = commands.flatMap(([name, , ...rest]) => [rest.length, name, ...rest]);
-  const [applied, ...replies] = await redis.tallyRead(
+  const text = await redis.tallyRead(
     commands.length + 2,
     keys.applied,
     keys.writes,
     ...commands.map(([, key]) => key),
     ...args,
   );
-  return { applied, replies };
+  const [applied, ...value] = JSON.parse(text) as [string | Absent, ...unknown[]];
+  return applied === false ? { applied: null } : { applied, value };
+}
+
+/** Member, score, score in the other ranking, name, SKU; scores are negated. */
+export type TopProduct = [string, string, string | Absent, string, string];
+
+/** The best-selling products of all time; see `scripts/top-products.lua`. */
+export async function topProducts(
+  redis: ScriptedRedis,
+  keys: Keys,
+  measure: 'sold' | 'revenue',
+  limit: number,
+): Promise<Reading<TopProduct[]>> {
+  const text = await redis.tallyTopProducts(
+    keys.applied,
+    keys.writes,
+    keys.productRanking(measure),
+    keys.productRanking(measure === 'sold' ? 'revenue' : 'sold'),
+    limit,
+    keys.product(''),
+  );
+  return readingOf(JSON.parse(text) as [Absent] | [string, TopProduct[]]);
+}
+
+/** Member, negated score, number of orders, name. */
+export type TopUser = [string, string, number, string];
+
+/** The users who spent most; see `scripts/top-users.lua`. */
+export async function topUsers(redis: ScriptedRedis, keys: Keys, limit: number): Promise<Reading<TopUser[]>> {
+  // A user's orders are `user:5:orders`: prefix, id, suffix.
+  const suffix = keys.userOrders('').slice(keys.user('').length);
+  const text = await redis.tallyTopUsers(
+    keys.applied,
+    keys.writes,
+    keys.usersSpent,
+    limit,
+    keys.user(''),
+    suffix,
+  );
+  return readingOf(JSON.parse(text) as [Absent] | [string, TopUser[]]);
+}
+
+/** A page of orders, the fields of each in the script's order; see `scripts/list-orders.lua`. */
+export async function orderRows(
+  redis: ScriptedRedis,
+  keys: Keys,
+  { userId, limit, below }: { userId?: number | undefined; limit: number; below: number },
+): Promise<Reading<{ rows: string[][]; next: string | null }>> {
+  const text = await redis.tallyListOrders(
+    keys.applied,
+    keys.writes,
+    userId === undefined ? keys.orderBlocks : keys.userOrders(userId),
+    limit,
+    below,
+    keys.order(''),
+    userId === undefined ? keys.orderBlock('') : '',
+    blockOf(below),
+  );
+  const [applied, rows, next] = JSON.parse(text) as [Absent] | [string, string[][], string | Absent];
+  return applied === false ? { applied: null } : { applied, value: { rows, next: next || null } };
+}
+
+function readingOf<T>([applied, value]: [Absent] | [string, T]): Reading<T> {
+  return applied === false ? { applied: null } : { applied, value };
 }
 
 /** What a generation says that it has applied, which may be no tip; null where the generation is not complete. */

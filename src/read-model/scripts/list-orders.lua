@@ -9,12 +9,14 @@
 -- ARGV[4]  prefix of the blocks, or '' where KEYS[3] holds the ids themselves
 -- ARGV[5]  the block of ARGV[2] (only with ARGV[4])
 --
--- Returns {applied, {{id, user_id, total_amount, items_count, items, created_at}, ...}, next}; `next` is the lowest id of
--- the page if there are orders below it. An order whose hash is missing (damage that a repair will mend) is left out. Work is bounded: every listed block holds at least one order.
+-- Returns the JSON text [applied, [[id, user_id, total_amount, items_count, items, created_at], ...], next], or
+-- [false]; `next` is the lowest id of the page if there are orders below it, else false. JSON: see read.lua.
+-- An order whose hash is not whole (damage that a repair will mend) is left out. Work is bounded: every listed block holds at
+-- least one order.
 -- Atomic so that a page is true at one position.
 
 local applied = appliedTip(KEYS[1], KEYS[2])
-if not applied then return { false, {}, false } end
+if not applied then return '[false]' end
 local limit, below = tonumber(ARGV[1]), tonumber(ARGV[2])
 -- One more tells whether there is a next page.
 local wanted = limit + 1
@@ -41,6 +43,8 @@ end
 local rows = {}
 for i = 1, math.min(#ids, limit) do
   local row = redis.call('HMGET', ARGV[3] .. ids[i], 'id', 'user_id', 'total_amount', 'items_count', 'items', 'created_at')
-  if row[1] then rows[#rows + 1] = row end
+  local whole = row[1] and row[2] and row[3] and row[4] and row[5] and row[6]
+  if whole then rows[#rows + 1] = row end
 end
-return { applied, rows, #ids > limit and ids[limit] }
+local next = cjson.encode(#ids > limit and ids[limit])
+return '[' .. cjson.encode(applied) .. ',' .. (#rows == 0 and '[]' or cjson.encode(rows)) .. ',' .. next .. ']'

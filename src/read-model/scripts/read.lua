@@ -6,13 +6,16 @@
 -- KEYS[i + 2]  the key of command i
 -- ARGV         for each command: the number of its further arguments, its name, those arguments
 --
--- Returns {applied, reply, reply, ...}
+-- Returns the JSON text [applied, reply, reply, ...] with false for nil, or [false]: one string costs the client a tenth of what the
+-- same as nested replies does.
 -- Atomic so that all replies are true at one position.
 
 -- Far below the limit of unpack.
 local STEP = 1000
 
-local replies = { appliedTip(KEYS[1], KEYS[2]) }
+local applied = appliedTip(KEYS[1], KEYS[2])
+if not applied then return '[false]' end
+local replies = { cjson.encode(applied) }
 local at = 1
 for i = 3, #KEYS do
   local count, name = tonumber(ARGV[at]), ARGV[at + 1]
@@ -23,7 +26,8 @@ for i = 3, #KEYS do
     local more = redis.call(name, KEYS[i], unpack(ARGV, from, math.min(from + STEP - 1, last)))
     for j = 1, #more do reply[#reply + 1] = more[j] end
   end
-  replies[i - 1] = reply
+  -- An empty table would be encoded as an object.
+  replies[i - 1] = #reply == 0 and '[]' or cjson.encode(reply)
   at = last + 1
 end
-return replies
+return '[' .. table.concat(replies, ',') .. ']'

@@ -7,18 +7,20 @@
 -- ARGV[1]  how many
 -- ARGV[2]  prefix of the products' hashes
 --
--- Returns {applied, {{member, score, score in the other ranking or nil, name, sku}, ...}}; scores are negated.
+-- Returns the JSON text [applied, [[member, score, score in the other ranking or false, name, sku], ...]], or [false];
+-- scores are negated. JSON: see read.lua.
 -- Atomic so that the position is the one at which the figures are true.
 
 local applied = appliedTip(KEYS[1], KEYS[2])
-if not applied then return { false, {} } end
+if not applied then return '[false]' end
 local ranked = redis.call('ZRANGE', KEYS[3], 0, ARGV[1] - 1, 'WITHSCORES')
+if #ranked == 0 then return '[' .. cjson.encode(applied) .. ',[]]' end
+local members = {}
+for i = 1, #ranked, 2 do members[#members + 1] = ranked[i] end
+local others = redis.call('ZMSCORE', KEYS[4], unpack(members))
 local rows = {}
-for i = 1, #ranked, 2 do
-  local member = ranked[i]
+for i, member in ipairs(members) do
   local product = redis.call('HMGET', ARGV[2] .. string.sub(member, 2), 'name', 'sku')
-  rows[#rows + 1] = {
-    member, ranked[i + 1], redis.call('ZSCORE', KEYS[4], member), product[1] or '', product[2] or '',
-  }
+  rows[i] = { member, ranked[2 * i], others[i], product[1] or '', product[2] or '' }
 end
-return { applied, rows }
+return cjson.encode({ applied, rows })
