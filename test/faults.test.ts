@@ -47,7 +47,7 @@ const order = (headers = {}) =>
   tally.post('/orders', { user_id: user, items: [{ product_id: products[0], quantity: 1 }] }, headers);
 
 /** The packet that ends a write transaction; READ COMMITTED is said elsewhere. */
-const isCommit = (request: Buffer) => request.includes('COMMIT;');
+const isCommit = (request: Buffer) => request.includes(';COMMIT');
 
 const READS = [
   '/orders',

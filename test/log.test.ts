@@ -36,7 +36,6 @@ test('concurrent writers with rollbacks leave no gap, and a reader that polls mi
     let written = 0;
     for (let i = 0; i < EACH; i++) {
       await databases.commands.session(async (session) => {
-        session.begin();
         await session.write('INSERT INTO users (name, email, created_at) VALUES (?, ?, NOW())', [
           'x',
           `${n}-${i}@x`,
@@ -79,7 +78,6 @@ test('a command id is in the log once', async () => {
   const once = event(1);
   const append = () =>
     databases.commands.session(async (session) => {
-      session.begin();
       return appendAndCommit(session, [once]);
     });
   await append();

@@ -336,7 +336,7 @@ function links<S extends 'mysql' | 'redis'>(server: S) {
 
 /** The packet that ends a write transaction; READ COMMITTED is said elsewhere. */
 function isCommit(request: Buffer): boolean {
-  return request.includes('COMMIT;');
+  return request.includes(';COMMIT');
 }
 
 /** Of all that is sent to Redis, only an apply script names both. */

@@ -87,8 +87,8 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'mysql/log.ts',
-        find: 'SET position = @h + ?, tip',
-        replace: 'SET position = @h + ? + (RAND() < 0.02), tip',
+        find: 'LAST_INSERT_ID(position + ?), tip',
+        replace: 'LAST_INSERT_ID(position + ?) + (RAND() < 0.02), tip',
       },
     ],
     faults: ['kill-service'],

@@ -14,7 +14,6 @@ export async function carryOutTogether(
   batch: SharedCommand<unknown>[],
 ): Promise<{ decisions: (Receipt | Problem)[]; appended: Appended | undefined }> {
   const outcome = await database.session(async (session) => {
-    session.begin();
     const decided = new Map<SharedCommand<unknown>, Receipt | CommandEvents | Problem>();
     const keyed = batch.filter(({ identity }) => identity.requestHash !== null);
     const earlier = await findCommands(session, commandIds(keyed));

@@ -100,7 +100,6 @@ export class Writer {
   private async attempt(command: Command, mayBeLogged: boolean): Promise<Receipt> {
     const { identity } = command;
     const outcome = await this.database.session(async (session) => {
-      session.begin();
       if (mayBeLogged) {
         const earlier = await findReceipt(session, identity);
         if (earlier !== undefined) return earlier;

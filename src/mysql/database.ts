@@ -34,6 +34,7 @@ export interface Statement {
 /** One borrowed connection. */
 export class Session {
   private broken = false;
+  /** Whether a transaction may be open. */
   private open = false;
   /** What goes with the next statement. */
   private deferred: Statement[] = [];
@@ -41,6 +42,8 @@ export class Session {
   constructor(
     private readonly connection: PoolConnection,
     private readonly timeoutMs: number,
+    /** A session for commands: its first statement begins a transaction. */
+    private readonly isForCommands: boolean,
   ) {}
 
   /** Rows of one SELECT. */
@@ -70,16 +73,9 @@ export class Session {
 
   /** As `together`, for statements which end a transaction. After an error in the middle it is rolled back on release. */
   async ending(statements: Statement[]): Promise<unknown[]> {
-    this.open = true;
     const results = await this.send(statements);
     this.open = false;
     return results;
-  }
-
-  /** Begins a transaction, with the next statement. */
-  begin(): void {
-    this.open = true;
-    this.defer('START TRANSACTION');
   }
 
   /**
@@ -95,8 +91,8 @@ export class Session {
   async rollback(): Promise<void> {
     this.deferred = [];
     if (!this.open || this.broken) return;
-    this.open = false;
     await this.write('ROLLBACK');
+    this.open = false;
   }
 
   /** Back to the pool, without an open transaction; a connection that failed is closed instead. */
@@ -115,6 +111,7 @@ export class Session {
   private async send(statements: Statement[]): Promise<unknown[]> {
     const sent = [...this.deferred, ...statements];
     this.deferred = [];
+    if (this.isForCommands) this.open = true;
     const query = {
       sql: sent.map(({ sql }) => sql).join(';'),
       values: sent.flatMap(({ parameters = [] }) => parameters),
@@ -137,12 +134,13 @@ export class Database {
   constructor(
     private readonly pool: Pool,
     private readonly timeoutMs: number,
+    private readonly isForCommands: boolean,
     private readonly onAcquired: (waitSeconds: number) => void,
   ) {}
 
   /** Borrows a connection for `work`; whatever happens, it goes back without an open transaction. */
   async session<T>(work: (session: Session) => Promise<T>, statementTimeoutMs = this.timeoutMs): Promise<T> {
-    const session = new Session(await this.acquire(), statementTimeoutMs);
+    const session = new Session(await this.acquire(), statementTimeoutMs, this.isForCommands);
     try {
       return await work(session);
     } finally {
@@ -178,7 +176,7 @@ export class Database {
 }
 
 export interface Databases {
-  /** For write transactions only: short waits, several statements in one packet. */
+  /** For write transactions only, which their first statement begins: short waits, several statements in one packet. */
   commands: Database;
   /** For everything else: the catalogue, the projector, snapshots. */
   reads: Database;
@@ -208,12 +206,13 @@ export function openDatabases(
   const lockWaitS = Math.max(1, Math.ceil(timeoutMs / 2000));
   prepareSessions(
     commands,
-    `SET SESSION wait_timeout = ${WRITER_WAIT_TIMEOUT_S}, innodb_lock_wait_timeout = ${lockWaitS}`,
+    // Without autocommit, so that no statement is needed to begin a transaction: the server answers each by itself.
+    `SET SESSION autocommit = 0, wait_timeout = ${WRITER_WAIT_TIMEOUT_S}, innodb_lock_wait_timeout = ${lockWaitS}`,
   );
   prepareSessions(reads);
   const databases = {
-    commands: new Database(commands, timeoutMs, onAcquired),
-    reads: new Database(reads, timeoutMs, () => undefined),
+    commands: new Database(commands, timeoutMs, true, onAcquired),
+    reads: new Database(reads, timeoutMs, false, () => undefined),
   };
   return {
     ...databases,
@@ -234,6 +233,8 @@ export function connectionOptions(databaseUrl: string, timeoutMs: number) {
     supportBigNumbers: true,
     connectTimeout: timeoutMs,
     enableKeepAlive: true,
+    // A stack for every statement, in case it fails, costs more than parsing its answer.
+    trace: false,
   };
 }
 

@@ -46,8 +46,9 @@ export class CommitOutcomeUnknown extends Error {
 export async function appendAndCommit(session: Session, events: NewEvent[]): Promise<Appended> {
   const last = events.at(-1);
   if (last === undefined) throw new Error('a write transaction without an event');
+  const count = events.length;
   const rows = events.map(({ event, commandId, requestHash, occurredAt }, index) => [
-    index + 1,
+    count - 1 - index,
     commandId,
     requestHash,
     event.type,
@@ -56,26 +57,28 @@ export async function appendAndCommit(session: Session, events: NewEvent[]): Pro
     toDatetime(occurredAt),
   ]);
   const ordersLiveDelta = events.reduce((sum, { event }) => sum + ordersDelta(event), 0);
-  let results: unknown[];
+  let head: { position: number; tip: string } | undefined;
   try {
-    results = await session.ending([
+    const [heads] = await session.ending([
       {
-        sql: `SELECT position, COALESCE(tip, log_id), orders_live INTO @h, @t, @n
-                FROM event_head WHERE id = 1 FOR UPDATE`,
+        sql: 'SELECT position, LOWER(HEX(COALESCE(tip, log_id))) AS tip FROM event_head WHERE id = 1 FOR UPDATE',
+      },
+      {
+        // LAST_INSERT_ID hands the new position on to the next statement.
+        sql: `UPDATE event_head
+                 SET position = LAST_INSERT_ID(position + ?), tip = ?,
+                     orders_live = GREATEST(CAST(orders_live AS SIGNED) + ?, 0)
+               WHERE id = 1`,
+        parameters: [count, last.commandId, ordersLiveDelta],
       },
       {
         sql: `INSERT INTO order_events (position, command_id, request_hash, type, subject_id, payload, occurred_at)
-              VALUES ${rows.map(() => '(@h + ?, ?, ?, ?, ?, ?, ?)').join(', ')}`,
+              VALUES ${rows.map(() => '(LAST_INSERT_ID() - ?, ?, ?, ?, ?, ?, ?)').join(', ')}`,
         parameters: rows.flat(),
       },
-      {
-        sql: `UPDATE event_head
-                 SET position = @h + ?, tip = ?, orders_live = GREATEST(CAST(@n AS SIGNED) + ?, 0) WHERE id = 1`,
-        parameters: [events.length, last.commandId, ordersLiveDelta],
-      },
       { sql: 'COMMIT' },
-      { sql: 'SELECT @h AS position, LOWER(HEX(@t)) AS tip' },
     ]);
+    [head] = heads as { position: number; tip: string }[];
   } catch (error) {
     // These come out of a statement before the COMMIT, or of one that was deferred to this packet.
     const failure = failureOf(error);
@@ -83,9 +86,8 @@ export async function appendAndCommit(session: Session, events: NewEvent[]): Pro
     // Anything else, even an error that the server sent, may have come out of the COMMIT itself.
     throw new CommitOutcomeUnknown('the answer to a COMMIT was lost', { cause: error });
   }
-  const [head] = results.at(-1) as { position: number | string; tip: string }[];
   if (head === undefined) throw new Error('the log has no head: run the migrations');
-  const base = { position: Number(head.position), commandId: head.tip };
+  const base = { position: head.position, commandId: head.tip };
   return {
     base,
     events: events.map(({ event, commandId, occurredAt }, index) => ({
@@ -200,7 +202,6 @@ export async function findCommandsUnderHeadLock(
   session: Session,
   commandIds: Buffer[],
 ): Promise<Map<string, FoundCommand>> {
-  session.begin();
   const [, rows] = await session.ending([
     { sql: 'SELECT position FROM event_head WHERE id = 1 FOR UPDATE' },
     { sql: FIND_COMMANDS, parameters: [commandIds] },

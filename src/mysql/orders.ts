@@ -1,6 +1,6 @@
 import { fingerprint, type Order } from '../events';
 import { formatMinor, minorFromDecimal } from '../money';
-import { safeId, type Session } from './database';
+import { safeId, type Session, type Statement } from './database';
 import { fromDatetime, toDatetime } from './time';
 
 /** An order as its rows state it. */
@@ -90,43 +90,56 @@ function assemble(rows: OrderRow[], items: ItemRow[]): StoredOrder[] {
   });
 }
 
+/** User, total, time, logged, fingerprint. */
+type NewOrderRow = [number, string, string, number, number];
+
 /**
  * Inserts orders and returns them with the ids that they were given, in their order; their lines go together with the next
  * statement of the session.
  */
 export async function insertNewOrders(session: Session, orders: Omit<Order, 'orderId'>[]): Promise<Order[]> {
   if (orders.length === 0) return [];
-  const rows = orders.map((order) => [
+  const rows = orders.map((order): NewOrderRow => [
     order.userId,
     formatMinor(order.total),
     toDatetime(order.createdAt),
     1,
     fingerprint(order),
   ]);
-  // InnoDB gives the rows of one INSERT ids in their order, `auto_increment_increment` apart. An id that is guessed wrong
-  // would attach lines to another's order: so the rows are read, and must be the ones that were inserted.
-  const [, ids] = await session.together([
-    {
-      sql: 'INSERT INTO orders (user_id, total_amount, created_at, logged, fingerprint) VALUES ?',
-      parameters: [rows],
-    },
+  const insert = {
+    sql: 'INSERT INTO orders (user_id, total_amount, created_at, logged, fingerprint) VALUES ?',
+    parameters: [rows],
+  };
+  const ids =
+    orders.length === 1 ? [await insertOne(session, insert)] : await insertMany(session, insert, rows);
+  const inserted = orders.map((order, index) => ({ orderId: safeId(ids[index] ?? NaN), ...order }));
+  insertItems(session, inserted);
+  return inserted;
+}
+
+async function insertOne(session: Session, insert: Statement): Promise<number> {
+  return (await session.write(insert.sql, insert.parameters)).insertId;
+}
+
+/**
+ * InnoDB gives the rows of one INSERT ids in their order, `auto_increment_increment` apart. An id that is guessed wrong would
+ * attach lines to another's order: so the rows are read, and must be the ones that were inserted.
+ */
+async function insertMany(session: Session, insert: Statement, rows: NewOrderRow[]): Promise<number[]> {
+  const [, found] = await session.together([
+    insert,
     {
       sql: `SELECT id, fingerprint FROM orders
              WHERE id BETWEEN LAST_INSERT_ID() AND LAST_INSERT_ID() + (? - 1) * @@auto_increment_increment
              ORDER BY id`,
-      parameters: [orders.length],
+      parameters: [rows.length],
     },
   ]);
-  const found = ids as { id: number; fingerprint: number }[];
-  const inserted = orders.map((order, index): Order => {
-    const row = found[index];
-    if (row === undefined || row.fingerprint !== rows[index]?.[4] || found.length !== orders.length) {
-      throw new Error(`MySQL gave ${orders.length} orders on other ids than expected, from ${found[0]?.id}`);
-    }
-    return { orderId: safeId(row.id), ...order };
-  });
-  insertItems(session, inserted);
-  return inserted;
+  const inserted = found as { id: number; fingerprint: number }[];
+  if (inserted.length !== rows.length || rows.some((row, index) => row[4] !== inserted[index]?.fingerprint)) {
+    throw new Error(`MySQL gave ${rows.length} orders on other ids than expected, from ${inserted[0]?.id}`);
+  }
+  return inserted.map(({ id }) => id);
 }
 
 /** Inserts whole orders that bring their ids, together with the next statement of the session. */
