@@ -80,12 +80,18 @@ async function liveGenerations(redis: ScriptedRedis, prefix: string): Promise<Se
   return new Set((await redis.mget(pointers)).filter((generation) => generation !== null));
 }
 
-/** All keys that match, with SCAN; a key may come twice. */
+/** All keys that match, with SCAN; a key may come twice. The next are asked for while these are used. */
 export async function* scan(redis: ScriptedRedis, pattern: string): AsyncGenerator<string> {
-  let cursor = '0';
-  do {
-    const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
-    cursor = next;
+  const ask = (cursor: string) => {
+    const asked = redis.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
+    asked.catch(() => undefined); // told when its turn comes
+    return asked;
+  };
+  let next = ask('0');
+  for (;;) {
+    const [cursor, keys] = await next;
+    if (cursor !== '0') next = ask(cursor);
     yield* keys;
-  } while (cursor !== '0');
+    if (cursor === '0') return;
+  }
 }

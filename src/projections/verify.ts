@@ -16,8 +16,8 @@ import type { Work } from './work';
 /** What one script looks at, about a millisecond of Redis: so many members of sorted sets, or a tenth of that of other keys. */
 const MAX_WEIGHT = 2000;
 const KEY_WEIGHT = 10;
-/** Scripts sent together, so that Redis computes one digest while we compute another. */
-const BATCHES_IN_FLIGHT = 4;
+/** Digests asked for at a time. */
+const MAX_ASKED = 6;
 /** Findings that are kept with their values; all are counted, and told to `onFinding`. */
 export const MAX_FINDINGS = 100;
 const FENCE_TTL_MS = 5_000;
@@ -76,6 +76,8 @@ export async function verify(
 class Verifier {
   private readonly findings: Finding[] = [];
   private readonly unadopted: Unadopted[] = [];
+  /** Digests that were asked for and not looked at yet. */
+  private readonly asked: { slices: Slice[]; answer: ReturnType<typeof readDigest> }[] = [];
   /** Keys that differed, and whether they were mended. */
   private readonly drifted = new Map<string, boolean>();
 
@@ -122,7 +124,11 @@ class Verifier {
 
   private async checkOrders(page: Order[]): Promise<void> {
     this.expectation.beginPage(page);
-    await this.checkAll(page.map(({ orderId }): Slice => ({ key: this.keys.order(orderId), type: 'hash' })));
+    const slices = page.map(({ orderId }): Slice => ({ key: this.keys.order(orderId), type: 'hash' }));
+    for await (const batch of inBatches(slices)) await this.ask(batch);
+    // While Redis computes the digests.
+    this.expectation.add(page.map((order) => ({ type: 'OrderCreated', order })));
+    await this.settleAll();
     this.expectation.endPage();
   }
 
@@ -140,27 +146,32 @@ class Verifier {
   }
 
   private async checkAll(slices: Iterable<Slice> | AsyncIterable<Slice>): Promise<void> {
-    let batches: Slice[][] = [];
-    const check = async () => {
-      const asked = await Promise.all(
-        batches.map(async (batch) => ({ batch, ...(await this.askDigest(batch)) })),
-      );
-      batches = [];
-      for (const { batch, applied, digest } of asked) {
-        if (!(await this.isDigest(digest, applied, batch))) await this.compare(batch);
-        await nextTurn(); // requests that this process serves come first
-      }
-      await this.options.work.progress({});
-    };
     for await (const batch of inBatches(slices)) {
-      if (batches.push(batch) === BATCHES_IN_FLIGHT) await check();
+      await this.ask(batch);
+      await this.options.work.progress({});
     }
-    await check();
+    await this.settleAll();
   }
 
-  private async askDigest(slices: Slice[]): Promise<{ applied: string | null; digest: string }> {
-    const expected = slices.map((slice) => this.expectation.content(slice));
-    return readDigest(this.redis, this.keys, slices, expected);
+  /** Asks for the digest of slices; it is looked at later, so that Redis and we compute at the same time. */
+  private async ask(slices: Slice[]): Promise<void> {
+    if (this.asked.length >= MAX_ASKED) await this.settleOldest();
+    const answer = readDigest(this.redis, this.keys, slices, (slice) => this.expectation.content(slice));
+    answer.catch(() => undefined); // told when its turn comes
+    this.asked.push({ slices, answer });
+  }
+
+  private async settleAll(): Promise<void> {
+    while (this.asked.length > 0) await this.settleOldest();
+  }
+
+  /** In the order in which they were asked, since their positions go forward. */
+  private async settleOldest(): Promise<void> {
+    const oldest = this.asked.shift();
+    if (oldest === undefined) return;
+    const { applied, digest } = await oldest.answer;
+    if (!(await this.isDigest(digest, applied, oldest.slices))) await this.compare(oldest.slices);
+    await nextTurn(); // requests that this process serves come first
   }
 
   /** Whether it is the digest of what should be there at `applied`; false, too, where that cannot be told. */

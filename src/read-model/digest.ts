@@ -5,58 +5,73 @@ import type { ScriptedRedis } from './scripts';
 
 /**
  * A digest of what Redis holds in these slices, computed there in one script together with `applied`; see
- * `scripts/digest.lua`. Of a hash only the fields that `expected` names are looked at, and how many there are.
+ * `scripts/digest.lua`. Of a hash the fields that `expected` has are looked at, and how many there are.
  */
 export async function readDigest(
   redis: ScriptedRedis,
   keys: Keys,
   slices: Slice[],
-  expected: Content[],
+  expected: (slice: Slice) => Content,
 ): Promise<{ applied: string | null; digest: string }> {
-  const items = slices.map((slice, index) => {
-    const content = expected[index];
-    if (slice.type === 'zset') return [slice.type, slice.key, ...slice.members];
-    if (content?.type === 'hash') return [slice.type, slice.key, ...Object.keys(content.fields)];
-    return [slice.type, slice.key];
+  const items = slices.map((slice) => {
+    switch (slice.type) {
+      case 'zset':
+        return [slice.type, slice.key, ...slice.members];
+      case 'hash': {
+        const content = expected(slice);
+        return [slice.type, slice.key, ...(content.type === 'hash' ? Object.keys(content.fields) : [])];
+      }
+      case 'none':
+      case 'string':
+      case 'set':
+        return [slice.type, slice.key];
+    }
   });
   const [applied, digest] = await redis.tallyDigest(keys.applied, keys.writes, JSON.stringify(items));
   return { applied, digest };
 }
 
-/** The digest that Redis would compute if it held these contents; the same digest means the same contents. */
+/**
+ * The digest that Redis would compute if it held these contents. The same digest means the same contents: the texts are
+ * parted by characters that no value holds. Where one does, the digest is like no other, and the values must be compared.
+ */
 export function digestOf(slices: Slice[], contents: Content[]): string {
-  const text: string[] = [];
-  for (const [index, slice] of slices.entries()) {
-    const content = contents[index] ?? { type: 'none' };
-    switch (slice.type) {
-      case 'none':
-        text.push(content.type === 'none' ? '0' : '1');
-        break;
-      case 'string':
-        text.push(content.type === 'string' ? measured(content.value) : '-');
-        break;
-      case 'hash': {
-        const values = content.type === 'hash' ? Object.values(content.fields) : [];
-        text.push(String(values.length), ...values.map(measured));
-        break;
-      }
-      case 'set': {
-        // A set of integers is kept in their order; of any other the digest differs, and it is looked at in full.
-        const members = content.type === 'set' ? content.members.map(Number).sort((a, b) => a - b) : [];
-        text.push(String(members.length), ...members.map((member) => measured(String(member))));
-        break;
-      }
-      case 'zset': {
-        if (content.type !== 'zset') return 'not a sorted set';
-        text.push(String(content.size));
-        for (const score of content.scores.values()) text.push(score === null ? '-' : measured(score));
-        break;
-      }
-    }
-  }
-  return createHash('sha1').update(text.join(' ')).digest('hex');
+  const texts = slices.map((slice, index) => textOf(slice, contents[index] ?? { type: 'none' }));
+  const ambiguous = texts.some((text) => text === undefined);
+  return ambiguous ? 'ambiguous' : createHash('sha1').update(texts.join('\x1e')).digest('hex');
 }
 
-function measured(value: string): string {
-  return `${Buffer.byteLength(value)} ${value}`;
+/** Undefined where the text would not tell the content from others. */
+function textOf(slice: Slice, content: Content): string | undefined {
+  switch (slice.type) {
+    case 'none':
+      return content.type === 'none' ? '0' : '1';
+    case 'string':
+      return content.type === 'string' ? content.value : 'none';
+    case 'hash': {
+      if (content.type !== 'hash') return '0';
+      const values = Object.values(content.fields);
+      return values.some((value) => PARTING.test(value)) ? undefined : sized(values.length, values);
+    }
+    case 'set':
+      // A set of integers is kept in their order; of any other the digest differs.
+      return content.type === 'set'
+        ? content.members
+            .map(Number)
+            .sort((a, b) => a - b)
+            .join('\x1f')
+        : '';
+    case 'zset': {
+      if (content.type !== 'zset') return undefined;
+      const scores = [...content.scores.values()];
+      return scores.includes(null) ? undefined : sized(content.size, scores);
+    }
+  }
+}
+
+// eslint-disable-next-line no-control-regex
+const PARTING = /[\x1e\x1f]/;
+
+function sized(size: number, values: (string | null)[]): string {
+  return values.length === 0 ? String(size) : `${size}\x1f${values.join('\x1f')}`;
 }
