@@ -8,14 +8,14 @@ import { fill, finish, type Outcome, type ScriptedRedis } from '../read-model/sc
 import { KEEPER_TTL_MS } from './generations';
 import { project } from './project';
 
-/** Words of JSON in one chunk; it holds Redis for 2 to 3 ms, and this process for less. */
-const MAX_WORDS = 2000;
+/** Words of JSON in one chunk; it holds Redis for 1 to 2 ms, and this process for less. */
+const MAX_WORDS = 1000;
 /** Two for each order. */
-const MAX_ORDER_OPERATIONS = 250;
-/** Sums that are joined before they are written: those of some 150,000 orders, in about 100 MB. */
-const MAX_SUMS = 2_500_000;
-/** Chunks on their way, so that Redis writes one while the next is made. */
-const MAX_IN_FLIGHT = 4;
+const MAX_ORDER_OPERATIONS = 125;
+/** Sums that are joined before they are written: those of some 90,000 orders. */
+const MAX_SUMS = 1_500_000;
+/** Chunks on their way, so that Redis writes one while the next is made. It carries out both before it answers others. */
+const MAX_IN_FLIGHT = 2;
 const OOM_ATTEMPTS = 5;
 const OOM_PAUSE_MS = 1000;
 

@@ -13,11 +13,11 @@ import { scan } from './generations';
 import { withSnapshot, type Snapshot, type Unadopted } from './snapshot';
 import type { Work } from './work';
 
-/** What one script looks at, about a millisecond of Redis: so many members of sorted sets, or a tenth of that of other keys. */
-const MAX_WEIGHT = 2000;
+/** What one script looks at, in about a millisecond: so many members of sorted sets, or a tenth as many other keys. */
+const MAX_WEIGHT = 1000;
 const KEY_WEIGHT = 10;
-/** Digests asked for at a time. */
-const MAX_ASKED = 6;
+/** Digests asked for at a time. Redis computes all of them before it answers others. */
+const MAX_ASKED = 3;
 /** Findings that are kept with their values; all are counted, and told to `onFinding`. */
 export const MAX_FINDINGS = 100;
 const FENCE_TTL_MS = 5_000;

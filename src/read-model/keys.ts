@@ -222,9 +222,19 @@ function escapeGlob(text: string): string {
  * of integers in rocicorp's zero-cache (`lexi-version`).
  */
 export function rankingMember(id: number): string {
-  const digits = String(id);
-  return (digits.length - 1).toString(36) + digits;
+  let member = knownMembers.get(id);
+  if (member === undefined) {
+    const digits = String(id);
+    member = (digits.length - 1).toString(36) + digits;
+    if (knownMembers.size >= MAX_KNOWN_MEMBERS) knownMembers.clear();
+    knownMembers.set(id, member);
+  }
+  return member;
 }
+
+/** Of the busiest ids, so that the many rankings in the memory of a verification share one text of each. */
+const knownMembers = new Map<number, string>();
+const MAX_KNOWN_MEMBERS = 50_000;
 
 /** The inverse of `rankingMember`. */
 export function rankedId(member: string): number {
