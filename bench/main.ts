@@ -9,6 +9,9 @@ import type { Results } from './results';
 import { CASE_NAMES, runCases, type CaseName, type RunOptions } from './run-cases';
 
 const PLOT = join(ROOT, 'docs', 'performance.svg');
+const PAGE = join(ROOT, 'docs', 'performance.md');
+/** What comes after it in the page is made of the results. */
+const MARKER = '<!-- npm run bench -- --report bench/results.json writes what follows -->';
 
 async function main(argv: string[], cleanup: Cleanup): Promise<number> {
   const program = new Command('bench')
@@ -19,13 +22,17 @@ async function main(argv: string[], cleanup: Cleanup): Promise<number> {
     .option('--rounds <number>', 'how often everything is measured', natural)
     .option('--orders <numbers>', 'other sizes of the data sets, by commas', naturals)
     .option('--out <file>', 'writes the results as JSON to a file; else they are printed')
-    .option('--report <file>', 'prints the tables of such a file, draws docs/performance.svg, and ends');
+    .option(
+      '--report <file>',
+      'writes such a file into docs/performance.md and docs/performance.svg, and ends',
+    );
   program.parse(argv, { from: 'user' });
   const { report, out, ...options } = program.opts<RunOptions & { report?: string; out?: string }>();
   if (report !== undefined) {
     const results = JSON.parse(await readFile(report, 'utf8')) as Results;
-    console.log(markdownOf(results));
     await writeFile(PLOT, plotOf(results));
+    const [own = ''] = (await readFile(PAGE, 'utf8')).split(MARKER);
+    await writeFile(PAGE, `${own}${MARKER}\n\n${markdownOf(results)}\n`);
     return 0;
   }
   // After each case: a failure after half an hour leaves what was measured until then.

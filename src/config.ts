@@ -87,7 +87,7 @@ export const SETTINGS = {
   },
   MYSQL_QUEUE_LIMIT: {
     schema: z.coerce.number().int().min(1).max(100_000).default(1000),
-    about: 'commands that may wait for a connection; further ones are answered 503 `overloaded`',
+    about: 'commands that may wait for their turn; further ones are answered 503 `overloaded`',
   },
   MYSQL_TIMEOUT_MS: {
     schema: milliseconds(5000, 100, 120_000),

@@ -1,5 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { markdownOf } from '../bench/report/markdown';
+import { plotOf } from '../bench/report/plot';
+import type { Results } from '../bench/results';
 import { loadConfig, SETTINGS } from '../src/config';
 import { PROBLEMS } from '../src/errors';
 import { newPlace, startTally } from './support/tally';
@@ -63,11 +66,18 @@ test('docs/guarantees.md counts every fault of the torture and every planted bug
   expect(guarantees).toContain(`(${PLANTED_BUGS.length} patches of a copy of the sources)`);
 });
 
+test('docs/performance.md and its plot show what bench/results.json says', () => {
+  const results = JSON.parse(read('bench/results.json')) as Results;
+  expect(read('docs/performance.md')).toContain(markdownOf(results));
+  expect(read('docs/performance.svg')).toBe(plotOf(results));
+});
+
 test('every link to a file in the documentation leads somewhere', () => {
   const documents = [
     'README.md',
     'ARCHITECTURE.md',
     'docs/guarantees.md',
+    'docs/performance.md',
     ...readdirSync(join(ROOT, 'docs/decisions')).map((file) => `docs/decisions/${file}`),
   ];
   for (const document of documents) {

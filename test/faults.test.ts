@@ -364,6 +364,30 @@ test('a lock that somebody holds for too long ends in 503, and nothing was chang
   await expectReportsToBeRight();
 });
 
+test('orders of a product that somebody has locked do not keep others from being carried out', async () => {
+  // Its statements are waited for longer than MySQL waits for a lock, as by default.
+  const patient = await startTally(place, { MYSQL_TIMEOUT_MS: '3000' });
+  const catalogue = await seedCatalogue(patient, ['1.00', '2.00']);
+  const [locked, free] = catalogue.products;
+  const orderOf = (product: number | undefined) =>
+    patient.post('/orders', { user_id: catalogue.user, items: [{ product_id: product, quantity: 1 }] });
+  const holder = await place.sql.getConnection();
+  await holder.query('START TRANSACTION');
+  await holder.query('SELECT id FROM products WHERE id = ? FOR UPDATE', [locked]);
+  const waiting = [orderOf(locked), orderOf(locked)];
+  try {
+    const others = [orderOf(free), orderOf(free), orderOf(free)]; // with them, in one batch
+    expect((await Promise.all(others)).map(({ status }) => status)).toEqual([201, 201, 201]);
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+    for (const { status } of await Promise.all(waiting)) expect([201, 503]).toContain(status);
+    await patient.app.close();
+  }
+  await caughtUp(place);
+  await expectReportsToBeRight();
+});
+
 async function deadlocks(): Promise<number> {
   const [rows] = await place.sql.query<RowDataPacket[]>(
     "SELECT COUNT AS count FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_deadlocks'",

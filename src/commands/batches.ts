@@ -1,4 +1,5 @@
 import { Problem } from '../errors';
+import { queueIsFull } from '../mysql/database';
 
 /** Transactions under way at a time: while one waits for its disk, the next one reads. */
 const MAX_IN_FLIGHT = 2;
@@ -7,7 +8,8 @@ const MAX_BATCH = 256;
 
 interface Waiting<T, R> {
   item: T;
-  since: number;
+  /** Rejects it when it has waited for too long. */
+  timer: NodeJS.Timeout;
   resolve(result: R): void;
   reject(error: unknown): void;
 }
@@ -23,8 +25,11 @@ export class Batches<T, R> {
 
   constructor(
     private readonly options: {
-      /** Settles every item of the batch; must not throw. */
-      carryOut: (batch: T[]) => Promise<PromiseSettledResult<R>[]>;
+      /**
+       * Settles every item of the batch. `yieldTurn` lets the next batch begin before that: for what takes long because
+       * something is wrong with this one.
+       */
+      carryOut: (batch: T[], yieldTurn: () => void) => Promise<PromiseSettledResult<R>[]>;
       /** Two items with the same one are never carried out together. */
       identityOf: (item: T) => string;
       maxWaiting: number;
@@ -32,11 +37,17 @@ export class Batches<T, R> {
     },
   ) {}
 
-  /** @throws Problem `overloaded` where too many wait, or one has waited for too long; and what the item is rejected with. */
+  /** @throws Problem `overloaded` where too many wait, or this one has for too long; and what the item is rejected with. */
   async add(item: T): Promise<R> {
-    if (this.waiting.length >= this.options.maxWaiting) throw overloaded();
+    const { maxWaiting, maxWaitMs } = this.options;
+    if (this.waiting.length >= maxWaiting) throw queueIsFull();
     return new Promise((resolve, reject) => {
-      this.waiting.push({ item, since: performance.now(), resolve, reject });
+      const timer = setTimeout(() => {
+        this.waiting = this.waiting.filter((entry) => entry.timer !== timer);
+        const detail = 'The command waited for its turn for too long; nothing was changed.';
+        reject(new Problem('overloaded', detail, { retryAfterSeconds: 1 }));
+      }, maxWaitMs);
+      this.waiting.push({ item, timer, resolve, reject });
       this.next();
     });
   }
@@ -53,18 +64,23 @@ export class Batches<T, R> {
 
   private begin(): void {
     while (this.inFlight < MAX_IN_FLIGHT && this.waiting.length > 0) {
-      const batch = this.take();
-      if (batch.length === 0) continue;
       this.inFlight += 1;
-      void this.settle(batch).finally(() => {
+      let hasTurn = true;
+      const yieldTurn = () => {
+        if (!hasTurn) return;
+        hasTurn = false;
         this.inFlight -= 1;
         this.next();
-      });
+      };
+      void this.settle(this.take(), yieldTurn).finally(yieldTurn);
     }
   }
 
-  private async settle(batch: Waiting<T, R>[]): Promise<void> {
-    const results = await this.options.carryOut(batch.map(({ item }) => item));
+  private async settle(batch: Waiting<T, R>[], yieldTurn: () => void): Promise<void> {
+    const items = batch.map(({ item }) => item);
+    const results = await this.options
+      .carryOut(items, yieldTurn)
+      .catch((reason: unknown) => items.map(() => ({ status: 'rejected' as const, reason })));
     for (const [index, waiting] of batch.entries()) {
       const result = results[index];
       if (result?.status === 'fulfilled') waiting.resolve(result.value);
@@ -74,26 +90,19 @@ export class Batches<T, R> {
 
   /** The oldest that may go together, in the order in which they came. */
   private take(): Waiting<T, R>[] {
-    const now = performance.now();
     const identities = new Set<string>();
     const batch: Waiting<T, R>[] = [];
     const rest: Waiting<T, R>[] = [];
     for (const entry of this.waiting) {
       const identity = this.options.identityOf(entry.item);
-      if (now - entry.since > this.options.maxWaitMs) entry.reject(overloaded());
-      else if (batch.length >= MAX_BATCH || identities.has(identity)) rest.push(entry);
+      if (batch.length >= MAX_BATCH || identities.has(identity)) rest.push(entry);
       else {
         identities.add(identity);
+        clearTimeout(entry.timer);
         batch.push(entry);
       }
     }
     this.waiting = rest;
     return batch;
   }
-}
-
-function overloaded(): Problem {
-  return new Problem('overloaded', 'The queue of commands is full; nothing was changed.', {
-    retryAfterSeconds: 1,
-  });
 }

@@ -47,7 +47,8 @@ export async function carryOutTogether(
     if (decision === undefined) throw new Error('a command without a decision');
     if (!Array.isArray(decision)) return decision;
     const own = logged.get(hexOf(command.identity));
-    if (own === undefined) throw new Error('a command without its event');
+    // Committed: an error here must not have it carried out again.
+    if (own === undefined) return new Problem('internal-error', 'The command has no event of its own.');
     return { logged: own, replayed: false };
   });
   return { decisions, appended: outcome.appended };

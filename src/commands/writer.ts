@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { settleAll } from '../concurrency';
 import { Problem } from '../errors';
 import type { LoggedEvent } from '../events';
 import { unreachableProblem, type Database } from '../mysql/database';
@@ -7,6 +8,7 @@ import {
   appendAndCommit,
   CommitOutcomeUnknown,
   findCommandsUnderHeadLock,
+  LogWithoutHead,
   type Appended,
 } from '../mysql/log';
 import { Batches } from './batches';
@@ -23,6 +25,8 @@ export interface CommitListener {
 
 const MAX_ATTEMPTS = 6;
 const RESOLVE_PAUSE_MS = 100;
+/** Commands of a batch that are carried out alone at a time; those that wait for a lock hold a connection each. */
+const MAX_ALONE = 16;
 
 /**
  * Carries out commands, each in a transaction whose last act is the append to the log. How many commands share a
@@ -42,7 +46,7 @@ export class Writer {
     },
   ) {
     this.batches = new Batches({
-      carryOut: (batch) => this.carryOut(batch),
+      carryOut: (batch, yieldTurn) => this.carryOut(batch, yieldTurn),
       identityOf: ({ identity }) => hexOf(identity),
       maxWaiting: options.maxWaiting,
       maxWaitMs: options.timeoutMs,
@@ -59,9 +63,15 @@ export class Writer {
 
   /**
    * @param earlier an attempt of this command that was not answered, and whose packet may still be on its way.
+   * @param onFailure told when an attempt failed: from then on it may take long.
    * @throws Problem where the command is refused or could not be carried out.
    */
-  async execute(command: Command, earlier?: CommitOutcomeUnknown): Promise<Receipt> {
+  async execute(
+    command: Command,
+    earlier?: CommitOutcomeUnknown,
+    onFailure: () => void = () => undefined,
+  ): Promise<Receipt> {
+    const deadline = performance.now() + this.options.timeoutMs;
     /** A COMMIT of ours that was not answered and is not in the log, but whose packet may still be on its way. */
     let orphan = earlier;
     for (let attempt = 1; ; attempt++) {
@@ -69,6 +79,7 @@ export class Writer {
         return await this.attempt(command, mayBeLogged(command, orphan));
       } catch (error) {
         if (error instanceof Problem) return await this.twinOf(command, error, mayBeLogged(command, orphan));
+        onFailure();
         let failed = error;
         if (error instanceof CommitOutcomeUnknown) {
           const [found] = await this.resolve([command], error);
@@ -78,7 +89,7 @@ export class Writer {
           if (failureOf(error.cause) === 'unreachable') orphan = error;
           failed = error.cause; // it is not carried out so far, for this reason
         }
-        if (attempt < MAX_ATTEMPTS && mayRetry(failed, attempt)) {
+        if (attempt < MAX_ATTEMPTS && performance.now() < deadline && mayRetry(failed, attempt)) {
           await delay(Math.random() * 5 * 2 ** attempt);
           continue;
         }
@@ -120,7 +131,9 @@ export class Writer {
     if (!mayBeLogged || problem.slug === 'idempotency-key-reused') throw problem;
     const twin = await this.database
       .session((session) => findReceipt(session, command.identity))
-      .catch(() => undefined); // cannot be told now: the refusal stands
+      .catch((error: unknown) => {
+        throw unreachableProblem(error) ?? error; // refused, or carried out by its twin: that cannot be told
+      });
     if (twin === undefined) throw problem;
     return replayOf(twin, command);
   }
@@ -128,37 +141,41 @@ export class Writer {
   /** Settles every command of a batch. */
   private async carryOut(
     batch: SharedCommand<unknown>[],
+    yieldTurn: () => void,
     attempt = 1,
   ): Promise<PromiseSettledResult<Receipt>[]> {
-    if (batch.length === 1) return Promise.allSettled(batch.map((command) => this.execute(alone(command))));
-    let decisions: (Receipt | Problem)[];
-    try {
-      const outcome = await carryOutTogether(this.database, batch);
-      decisions = outcome.decisions;
-      if (outcome.appended !== undefined) this.listener.committed(outcome.appended);
-    } catch (error) {
-      if (error instanceof CommitOutcomeUnknown) return this.settleUnanswered(batch, error);
-      const problem = unreachableProblem(error);
-      if (problem !== undefined) {
-        // Perhaps only this connection was dead. Not in halves: they would all wait for MySQL one after the other.
-        if (attempt === 1) return this.carryOut(batch, 2);
-        return batch.map(() => ({ status: 'rejected', reason: problem }));
-      }
-      // Which one is to blame is not known: in halves, until it stands alone, where all that can be done about it is done.
-      const middle = Math.ceil(batch.length / 2);
-      return [
-        ...(await this.carryOut(batch.slice(0, middle))),
-        ...(await this.carryOut(batch.slice(middle))),
-      ];
+    if (batch.length === 1) {
+      return Promise.allSettled(batch.map((command) => this.execute(alone(command), undefined, yieldTurn)));
     }
-    return Promise.allSettled(
-      decisions.map(async (decision, index) => {
-        const command = alone(batch[index]);
-        if (decision instanceof Problem)
-          return this.twinOf(command, decision, mayBeLogged(command, undefined));
-        return replayOf(decision, command);
-      }),
-    );
+    const [shared] = await Promise.allSettled([carryOutTogether(this.database, batch)]);
+    if (shared.status === 'rejected') return this.settleFailed(batch, shared.reason, yieldTurn, attempt);
+    const { decisions, appended } = shared.value;
+    if (appended !== undefined) this.listener.committed(appended);
+    return settleAll(decisions, MAX_ALONE, async (decision, index) => {
+      const command = alone(batch[index]);
+      if (decision instanceof Problem) return this.twinOf(command, decision, mayBeLogged(command, undefined));
+      return replayOf(decision, command);
+    });
+  }
+
+  /** Settles every command of a batch that could not be carried out together. */
+  private async settleFailed(
+    batch: SharedCommand<unknown>[],
+    error: unknown,
+    yieldTurn: () => void,
+    attempt: number,
+  ): Promise<PromiseSettledResult<Receipt>[]> {
+    if (error instanceof LogWithoutHead) return batch.map(() => ({ status: 'rejected', reason: error }));
+    const problem = unreachableProblem(error);
+    if (problem !== undefined) {
+      // Perhaps only this connection was dead. Not one by one: they would all wait for MySQL one after the other.
+      if (attempt === 1) return this.carryOut(batch, yieldTurn, 2);
+      return batch.map(() => ({ status: 'rejected', reason: problem }));
+    }
+    yieldTurn();
+    if (error instanceof CommitOutcomeUnknown) return this.settleUnanswered(batch, error);
+    // Which one is to blame is not known: one may wait for a lock that somebody holds, and the others must not wait with it.
+    return settleAll(batch, MAX_ALONE, (command) => this.execute(alone(command)));
   }
 
   /** All of them were carried out, or none. */
@@ -170,19 +187,17 @@ export class Writer {
     if (resolved.status === 'rejected') return batch.map(() => resolved);
     // An error that the server itself sent leaves nothing under way.
     const orphan = failureOf(error.cause) === 'unreachable' ? error : undefined;
-    return Promise.allSettled(
-      batch.map(async (command, index) => {
-        const found = resolved.value[index];
-        if (found instanceof Problem) throw found;
-        return found ?? this.execute(alone(command), orphan);
-      }),
-    );
+    return settleAll(batch, MAX_ALONE, async (command, index) => {
+      const found = resolved.value[index];
+      if (found instanceof Problem) throw found;
+      return found ?? this.execute(alone(command), orphan);
+    });
   }
 
   /**
    * What became of commands whose COMMIT was not answered. A plain look-up proves nothing while the orphan may still be
-   * committing; under the head lock, what is not in the log is not being committed. Its packet may still be on its way to
-   * the server: then the unique command id lets only one of the two attempts commit.
+   * committing; under the head lock, what is not in the log has not got that far. Its packet may still be on its way to the
+   * server, or wait there for a row: then the unique command id lets only one of the two attempts commit.
    * @returns undefined for those that were not carried out.
    */
   private async resolve(

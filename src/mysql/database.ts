@@ -48,13 +48,13 @@ export class Session {
 
   /** Rows of one SELECT. */
   async rows<Row>(sql: string, parameters: Parameter[] = []): Promise<Row[]> {
-    const [rows] = await this.send([{ sql, parameters }]);
+    const [rows] = await this.together([{ sql, parameters }]);
     return rows as Row[];
   }
 
   /** One INSERT, UPDATE, DELETE or other statement without rows. */
   async write(sql: string, parameters: Parameter[] = []): Promise<ResultSetHeader> {
-    const [header] = await this.send([{ sql, parameters }]);
+    const [header] = await this.together([{ sql, parameters }]);
     return header as ResultSetHeader;
   }
 
@@ -66,14 +66,33 @@ export class Session {
     this.deferred.push({ sql, parameters });
   }
 
-  /** Several statements in one packet; one result for each. Only on the pool for commands. */
+  /**
+   * Several statements in one packet; one result for each, without those that were deferred and went before them. Only on
+   * the pool for commands.
+   */
   async together(statements: Statement[]): Promise<unknown[]> {
-    return this.send(statements);
+    const sent = [...this.deferred, ...statements];
+    this.deferred = [];
+    if (this.isForCommands) this.open = true;
+    const query = {
+      sql: sent.map(({ sql }) => sql).join(';'),
+      values: sent.flatMap(({ parameters = [] }) => parameters),
+    };
+    try {
+      const asked = this.connection.query<RowDataPacket[] | ResultSetHeader>(query);
+      const [answer] = await within(this.timeoutMs, 'answer of MySQL', asked);
+      // Of one statement mysql2 gives the result, of several a list of them.
+      const results = sent.length === 1 ? [answer] : (answer as unknown[]);
+      return results.slice(-statements.length);
+    } catch (error) {
+      if (failureOf(error) === 'unreachable') this.broken = true;
+      throw error;
+    }
   }
 
   /** As `together`, for statements which end a transaction. After an error in the middle it is rolled back on release. */
   async ending(statements: Statement[]): Promise<unknown[]> {
-    const results = await this.send(statements);
+    const results = await this.together(statements);
     this.open = false;
     return results;
   }
@@ -105,27 +124,6 @@ export class Session {
     }
     if (this.broken) this.connection.destroy();
     else this.connection.release();
-  }
-
-  /** The results of these statements, in their order; those of deferred ones that went before them are dropped. */
-  private async send(statements: Statement[]): Promise<unknown[]> {
-    const sent = [...this.deferred, ...statements];
-    this.deferred = [];
-    if (this.isForCommands) this.open = true;
-    const query = {
-      sql: sent.map(({ sql }) => sql).join(';'),
-      values: sent.flatMap(({ parameters = [] }) => parameters),
-    };
-    try {
-      const asked = this.connection.query<RowDataPacket[] | ResultSetHeader>(query);
-      const [answer] = await within(this.timeoutMs, 'answer of MySQL', asked);
-      // Of one statement mysql2 gives the result, of several a list of them.
-      const results = sent.length === 1 ? [answer] : (answer as unknown[]);
-      return results.slice(-statements.length);
-    } catch (error) {
-      if (failureOf(error) === 'unreachable') this.broken = true;
-      throw error;
-    }
   }
 }
 
@@ -257,10 +255,7 @@ function prepareSessions(pool: Pool, ...statements: string[]): void {
 export function unreachableProblem(error: unknown): Problem | undefined {
   const failure = failureOf(error);
   if (failure === 'overloaded') {
-    return new Problem('overloaded', 'The queue of commands is full; nothing was changed.', {
-      retryAfterSeconds: 1,
-      cause: error,
-    });
+    return queueIsFull(error);
   }
   if (failure === 'unreachable') {
     return new Problem('mysql-unreachable', 'MySQL did not answer; nothing was changed.', {
@@ -269,6 +264,11 @@ export function unreachableProblem(error: unknown): Problem | undefined {
     });
   }
   return undefined;
+}
+
+export function queueIsFull(cause?: unknown): Problem {
+  const detail = 'The queue of commands is full; nothing was changed.';
+  return new Problem('overloaded', detail, { retryAfterSeconds: 1, cause });
 }
 
 /** An id that MySQL gave out. @throws Error beyond 2^53, where it could no longer be stated in JSON. */

@@ -35,13 +35,18 @@ export class CommitOutcomeUnknown extends Error {
   override readonly name = 'CommitOutcomeUnknown';
 }
 
+/** Somebody has taken away the log's head: nothing can be appended, and nothing must be tried again. */
+export class LogWithoutHead extends Error {
+  override readonly name = 'LogWithoutHead';
+}
+
 /**
  * Appends events as the last act of a write transaction, and commits it.
  *
  * The positions are taken under the lock of the one row of `event_head`, which is held until commit: whoever sees
  * position p can see every position below it. All statements travel in one packet, so that the lock never waits for this
  * process (docs/decisions/0001).
- * @throws CommitOutcomeUnknown where the answer was lost.
+ * @throws CommitOutcomeUnknown where the answer was lost; LogWithoutHead
  */
 export async function appendAndCommit(session: Session, events: NewEvent[]): Promise<Appended> {
   const last = events.at(-1);
@@ -86,7 +91,7 @@ export async function appendAndCommit(session: Session, events: NewEvent[]): Pro
     // Anything else, even an error that the server sent, may have come out of the COMMIT itself.
     throw new CommitOutcomeUnknown('the answer to a COMMIT was lost', { cause: error });
   }
-  if (head === undefined) throw new Error('the log has no head: run the migrations');
+  if (head === undefined) throw new LogWithoutHead('event_head has no row: restore it');
   const base = { position: head.position, commandId: head.tip };
   return {
     base,
@@ -194,8 +199,9 @@ export async function findCommands(
 }
 
 /**
- * As `findCommands`, under the head lock: every append that had reached the server has ended. A packet that is still on its
- * way to it can commit later; the unique command id then lets only one attempt do so. One packet, so that the lock does
+ * As `findCommands`, under the head lock: every append that held it, or waited for it before us, has ended. A packet that is
+ * still on its way to the server, or waits there for a row before it takes the head, can commit later; the unique command
+ * id then lets only one attempt do so. One packet, so that the lock does
  * not wait for this process.
  */
 export async function findCommandsUnderHeadLock(

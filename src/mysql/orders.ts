@@ -131,6 +131,7 @@ async function insertMany(session: Session, insert: Statement, rows: NewOrderRow
     {
       sql: `SELECT id, fingerprint FROM orders
              WHERE id BETWEEN LAST_INSERT_ID() AND LAST_INSERT_ID() + (? - 1) * @@auto_increment_increment
+               AND (id - LAST_INSERT_ID()) % @@auto_increment_increment = 0
              ORDER BY id`,
       parameters: [rows.length],
     },

@@ -38,10 +38,10 @@ export interface Progress {
 }
 
 /**
- * Scripts sent together, so that Redis does not wait for us between them. Each is chained to the one before by its tips:
- * where one is not carried out, none of those behind it is.
+ * Scripts sent together, so that Redis does not wait for us between them; it carries out all of them before it answers
+ * others. Each is chained to the one before by its tips: where one is not carried out, none of those behind it is.
  */
-const MAX_SCRIPTS = 4;
+const MAX_SCRIPTS = 2;
 
 /**
  * Applies events that follow `base`, in as many scripts as it takes. Stops early where the read model turns out to be

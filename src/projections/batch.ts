@@ -3,7 +3,7 @@ import { Changes } from '../read-model/changes';
 import type { Keys } from '../read-model/keys';
 import { project } from './project';
 
-/** About a hundred orders of two lines; holds Redis for 2 to 4 ms. */
+/** Some 70 orders of two lines; holds Redis for 2 to 3 ms. */
 const MAX_OPERATIONS = 2000;
 /** Bounds the work of coalescing where many events come to little. */
 const MAX_EVENTS = 500;

@@ -12,7 +12,7 @@ import { project } from './project';
 const MAX_WORDS = 1000;
 /** Two for each order. */
 const MAX_ORDER_OPERATIONS = 125;
-/** Sums that are joined before they are written: those of some 90,000 orders. */
+/** Sums that are joined before they are written: those of some 60,000 orders of two lines. */
 const MAX_SUMS = 1_500_000;
 /** Chunks on their way, so that Redis writes one while the next is made. It carries out both before it answers others. */
 const MAX_IN_FLIGHT = 2;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Content, Slice } from './inspect';
 import type { Keys } from './keys';
+import { isWrongType } from './redis';
 import type { ScriptedRedis } from './scripts';
 
 /**
@@ -27,8 +28,13 @@ export async function readDigest(
         return [slice.type, slice.key];
     }
   });
-  const [applied, digest] = await redis.tallyDigest(keys.applied, keys.writes, JSON.stringify(items));
-  return { applied, digest };
+  try {
+    const [applied, digest] = await redis.tallyDigest(keys.applied, keys.writes, JSON.stringify(items));
+    return { applied, digest };
+  } catch (error) {
+    if (isWrongType(error)) return { applied: null, digest: '' }; // `applied` itself
+    throw error;
+  }
 }
 
 /**
@@ -45,22 +51,19 @@ export function digestOf(slices: Slice[], contents: Content[]): string {
 function textOf(slice: Slice, content: Content): string | undefined {
   switch (slice.type) {
     case 'none':
-      return content.type === 'none' ? '0' : '1';
+      return content.type === 'none' ? '0' : undefined;
     case 'string':
-      return content.type === 'string' ? content.value : 'none';
+      return content.type === 'string' ? `=${content.value}` : 'none';
     case 'hash': {
       if (content.type !== 'hash') return '0';
       const values = Object.values(content.fields);
       return values.some((value) => PARTING.test(value)) ? undefined : sized(values.length, values);
     }
-    case 'set':
+    case 'set': {
       // A set of integers is kept in their order; of any other the digest differs.
-      return content.type === 'set'
-        ? content.members
-            .map(Number)
-            .sort((a, b) => a - b)
-            .join('\x1f')
-        : '';
+      const members = content.type === 'set' ? content.members.map(Number).sort((a, b) => a - b) : [];
+      return sized(members.length, members.map(String));
+    }
     case 'zset': {
       if (content.type !== 'zset') return undefined;
       const scores = [...content.scores.values()];

@@ -55,10 +55,6 @@ export class MemoryModel {
     }
   }
 
-  has(key: string): boolean {
-    return this.maps().some((map) => map.has(key));
-  }
-
   inBlock(blockKey: string, id: number): boolean {
     return this.blocks.get(blockKey)?.has(id) ?? false;
   }
@@ -117,10 +113,6 @@ export class MemoryModel {
       size: ranking?.size ?? list?.size ?? 0,
       scores: new Map(members.map((member) => [member, score(member)])),
     };
-  }
-
-  private maps(): Map<string, unknown>[] {
-    return [this.counters, this.texts, this.fields, this.rankings, this.lists, this.blocks];
   }
 }
 

@@ -21,7 +21,8 @@ function look.none(item)
 end
 
 function look.string(item)
-  return call('GET', item[2]) or 'none'
+  local value = call('GET', item[2])
+  return value and '=' .. value or 'none'
 end
 
 function look.hash(item)
@@ -30,7 +31,8 @@ function look.hash(item)
 end
 
 function look.set(item)
-  return concat(call('SMEMBERS', item[2]), '\31')
+  local members = call('SMEMBERS', item[2])
+  return #members == 0 and '0' or #members .. '\31' .. concat(members, '\31')
 end
 
 function look.zset(item)
