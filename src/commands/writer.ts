@@ -89,7 +89,7 @@ export class Writer {
           if (failureOf(error.cause) === 'unreachable') orphan = error;
           failed = error.cause; // it is not carried out so far, for this reason
         }
-        if (attempt < MAX_ATTEMPTS && performance.now() < deadline && mayRetry(failed, attempt)) {
+        if (attempt < MAX_ATTEMPTS && mayRetry(failed, attempt, performance.now() >= deadline)) {
           await delay(Math.random() * 5 * 2 ** attempt);
           continue;
         }
@@ -247,9 +247,11 @@ function ownEvent({ events }: Appended): LoggedEvent {
   return own;
 }
 
-function mayRetry(error: unknown, attempt: number): boolean {
+/** `isLate`: the command has been at it for as long as it may wait. */
+function mayRetry(error: unknown, attempt: number, isLate: boolean): boolean {
   switch (failureOf(error)) {
     case 'lock-conflict':
+      return !isLate;
     case 'duplicate': // another request with the same key was faster: the next attempt finds its event
     case 'missing-reference': // a product or user was deleted under us: the next attempt says so
       return true;
