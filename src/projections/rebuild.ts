@@ -52,7 +52,9 @@ export async function rebuild(
     const verification = await verify(redis, database, keys, { repair: true, work });
     const verifiedAt = performance.now();
     await goLive(redis, database, live, keys, work);
-    return { keys, orders, verification, loadMs: loadedAt - startedAt, verifyMs: verifiedAt - loadedAt };
+    const loadMs = Math.round(loadedAt - startedAt);
+    const verifyMs = Math.round(verifiedAt - loadedAt);
+    return { keys, orders, verification, loadMs, verifyMs };
   } catch (error) {
     // Best effort: what is left is collected when the builder's sign of life has expired.
     await discardUnlessLive(redis, live, keys).catch(() => undefined);
