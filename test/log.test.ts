@@ -87,6 +87,23 @@ test('a command id is in the log once', async () => {
   expect(await databases.reads.session(readHead)).toEqual({ ...head, askedAt: expect.any(Number) });
 });
 
+test('nothing is appended to a log whose head somebody has taken away', async () => {
+  const events = async () =>
+    (await databases.reads.rows<{ n: number }>('SELECT COUNT(*) AS n FROM order_events'))[0]?.n;
+  const [head] = await databases.reads.rows<Record<string, never>>('SELECT * FROM event_head');
+  const before = await events();
+  await databases.reads.session((session) => session.write('DELETE FROM event_head'));
+  try {
+    const append = databases.commands.session((session) => appendAndCommit(session, [event(1)]));
+    await expect(append).rejects.toMatchObject({ cause: { errno: 1048 } }); // ER_BAD_NULL_ERROR
+    expect(await events()).toBe(before);
+  } finally {
+    await databases.reads.session((session) =>
+      session.write('INSERT INTO event_head VALUES (?)', [Object.values(head ?? {})]),
+    );
+  }
+});
+
 test('reading on from a tip that the log does not have says so', async () => {
   const head = await databases.reads.session(readHead);
   const read = (tip: Tip) => databases.reads.session((session) => readAfter(session, tip, 10));

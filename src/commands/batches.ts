@@ -15,8 +15,8 @@ interface Waiting<T, R> {
 }
 
 /**
- * Lets what arrives while others are being carried out wait, and be carried out together. There is no timer: what
- * arrives alone is carried out at once, alone.
+ * Lets what arrives while others are being carried out wait, and be carried out together. Nothing is held back for
+ * company: what arrives alone is carried out at once, alone.
  */
 export class Batches<T, R> {
   private waiting: Waiting<T, R>[] = [];

@@ -8,7 +8,6 @@ import {
   appendAndCommit,
   CommitOutcomeUnknown,
   findCommandsUnderHeadLock,
-  LogWithoutHead,
   type Appended,
 } from '../mysql/log';
 import { Batches } from './batches';
@@ -165,7 +164,6 @@ export class Writer {
     yieldTurn: () => void,
     attempt: number,
   ): Promise<PromiseSettledResult<Receipt>[]> {
-    if (error instanceof LogWithoutHead) return batch.map(() => ({ status: 'rejected', reason: error }));
     const problem = unreachableProblem(error);
     if (problem !== undefined) {
       // Perhaps only this connection was dead. Not one by one: they would all wait for MySQL one after the other.

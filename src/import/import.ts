@@ -1,9 +1,11 @@
 import type { Writer } from '../commands/writer';
+import { inParallel } from '../concurrency';
+import type { Order } from '../events';
 import type { Database, Session } from '../mysql/database';
 import { addOrders, addProducts, addUsers, missingOrders, missingProducts, missingUsers } from './bulk';
 import type { ImportData } from './csv';
 
-const BATCH_ROWS = 500;
+const BATCH_ROWS = 1500;
 /** Transactions under way: while one waits for the disk, the next are made. */
 const MAX_IN_FLIGHT = 3;
 
@@ -36,23 +38,27 @@ export async function importData(
 ): Promise<Imported> {
   const now = new Date().toISOString();
   const all = data.users.length + data.products.length + data.orders.length;
-  const users = await stillMissing(database, data.users, missingUsers);
-  const products = await stillMissing(database, data.products, missingProducts);
-  const orders = await stillMissing(database, data.orders, missingOrders);
+  const users = await stillMissing(database, data.users, oneRow, missingUsers);
+  const products = await stillMissing(database, data.products, oneRow, missingProducts);
+  const orders = await stillMissing(database, data.orders, rowsOfOrder, missingOrders);
   const total = users.length + products.length + orders.length;
 
   let done = 0;
   let position: number | undefined;
-  const write = async <T>(items: T[], add: (batch: T[]) => ReturnType<typeof addOrders>) =>
-    inParallel(batches(items), MAX_IN_FLIGHT, async (batch) => {
+  const write = async <T>(
+    items: T[],
+    rowsOf: (item: T) => number,
+    add: (batch: T[]) => ReturnType<typeof addOrders>,
+  ) =>
+    inParallel(batches(items, rowsOf), MAX_IN_FLIGHT, async (batch) => {
       const written = (await add(batch))?.logged.position;
       if (written !== undefined) position = Math.max(position ?? 0, written);
       done += batch.length;
       onProgress({ done, total });
     });
-  await write(users, (batch) => addUsers(writer, batch, now));
-  await write(products, (batch) => addProducts(writer, batch, now));
-  await write(orders, (batch) => addOrders(writer, batch, now));
+  await write(users, oneRow, (batch) => addUsers(writer, batch, now));
+  await write(products, oneRow, (batch) => addProducts(writer, batch, now));
+  await write(orders, rowsOfOrder, (batch) => addOrders(writer, batch, now));
   return {
     users: users.length,
     products: products.length,
@@ -65,34 +71,30 @@ export async function importData(
 async function stillMissing<T>(
   database: Database,
   items: T[],
+  rowsOf: (item: T) => number,
   missing: (session: Session, batch: T[]) => Promise<T[]>,
 ): Promise<T[]> {
   const found: T[][] = [];
-  await inParallel([...batches(items)].entries(), MAX_IN_FLIGHT, async ([index, batch]) => {
+  await inParallel([...batches(items, rowsOf)].entries(), MAX_IN_FLIGHT, async ([index, batch]) => {
     found[index] = await database.session((session) => missing(session, batch));
   });
   return found.flat();
 }
 
-/** Does the work for all items, for at most `limit` at a time; begins nothing more once one has failed. */
-async function inParallel<T>(
-  items: Iterable<T>,
-  limit: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const left = items[Symbol.iterator]();
-  const failures: unknown[] = [];
-  const worker = async () => {
-    while (failures.length === 0) {
-      const next = left.next();
-      if (next.done === true) return;
-      await work(next.value).catch((error: unknown) => failures.push(error));
-    }
-  };
-  await Promise.all(Array.from({ length: limit }, worker));
-  if (failures.length > 0) throw failures[0];
-}
+const oneRow = () => 1;
+const rowsOfOrder = ({ lines }: Order) => 1 + lines.length;
 
-function* batches<T>(items: T[]): Generator<T[]> {
-  for (let at = 0; at < items.length; at += BATCH_ROWS) yield items.slice(at, at + BATCH_ROWS);
+/** Cut so that the rows of a batch, an order with all its lines, stay far below the largest packet that MySQL takes. */
+function* batches<T>(items: T[], rowsOf: (item: T) => number): Generator<T[]> {
+  let batch: T[] = [];
+  let rows = 0;
+  for (const item of items) {
+    batch.push(item);
+    rows += rowsOf(item);
+    if (rows < BATCH_ROWS) continue;
+    yield batch;
+    batch = [];
+    rows = 0;
+  }
+  if (batch.length > 0) yield batch;
 }

@@ -35,10 +35,8 @@ export class CommitOutcomeUnknown extends Error {
   override readonly name = 'CommitOutcomeUnknown';
 }
 
-/** Somebody has taken away the log's head: nothing can be appended, and nothing must be tried again. */
-export class LogWithoutHead extends Error {
-  override readonly name = 'LogWithoutHead';
-}
+/** The new head, for the first row: NULL where somebody has taken the head's row away, which ends the transaction. */
+const HEAD = '(SELECT position FROM event_head WHERE id = 1)';
 
 /**
  * Appends events as the last act of a write transaction, and commits it.
@@ -46,7 +44,7 @@ export class LogWithoutHead extends Error {
  * The positions are taken under the lock of the one row of `event_head`, which is held until commit: whoever sees
  * position p can see every position below it. All statements travel in one packet, so that the lock never waits for this
  * process (docs/decisions/0001).
- * @throws CommitOutcomeUnknown where the answer was lost; LogWithoutHead
+ * @throws CommitOutcomeUnknown where the answer was lost.
  */
 export async function appendAndCommit(session: Session, events: NewEvent[]): Promise<Appended> {
   const last = events.at(-1);
@@ -78,7 +76,7 @@ export async function appendAndCommit(session: Session, events: NewEvent[]): Pro
       },
       {
         sql: `INSERT INTO order_events (position, command_id, request_hash, type, subject_id, payload, occurred_at)
-              VALUES ${rows.map(() => '(LAST_INSERT_ID() - ?, ?, ?, ?, ?, ?, ?)').join(', ')}`,
+              VALUES ${rows.map((_, index) => `(${index === 0 ? HEAD : 'LAST_INSERT_ID()'} - ?, ?, ?, ?, ?, ?, ?)`).join(', ')}`,
         parameters: rows.flat(),
       },
       { sql: 'COMMIT' },
@@ -91,7 +89,7 @@ export async function appendAndCommit(session: Session, events: NewEvent[]): Pro
     // Anything else, even an error that the server sent, may have come out of the COMMIT itself.
     throw new CommitOutcomeUnknown('the answer to a COMMIT was lost', { cause: error });
   }
-  if (head === undefined) throw new LogWithoutHead('event_head has no row: restore it');
+  if (head === undefined) throw new Error('committed without a head');
   const base = { position: head.position, commandId: head.tip };
   return {
     base,
