@@ -96,10 +96,10 @@ function processesWith(text: string): number {
 }
 
 /** Runs a script in a process and a process group of its own, as a terminal runs `npm start`. It speaks in lines of JSON. */
-function runApart(script: string): { child: ChildProcess; hear: () => Promise<unknown> } {
+function runApart(script: string, env: NodeJS.ProcessEnv = ENV): { child: ChildProcess; hear: () => Promise<unknown> } {
   const child = spawn(process.execPath, ['--import', 'tsx', '--eval', script], {
     cwd: ROOT,
-    env: ENV,
+    env,
     detached: true,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -200,7 +200,9 @@ describe('private servers', () => {
 
 describeOnLinux('a launcher that is killed', () => {
   it('takes its servers with it, and the next one removes its directory', async () => {
-    const { child, hear } = runApart(LAUNCHER);
+    // In a directory for temporary files that no launcher of another test cleans up.
+    const env = { ...ENV, TMPDIR: await tempDir() };
+    const { child, hear } = runApart(LAUNCHER, env);
     const urls = urlsSchema.parse(await hear());
     const runDir = path.dirname(urls.redisUrl);
     await expectBothAnswer(urls);
@@ -209,8 +211,11 @@ describeOnLinux('a launcher that is killed', () => {
     child.kill('SIGKILL');
     await waitUntil(() => processesWith(runDir) === 0 && child.signalCode !== null);
     expect(existsSync(runDir)).toBe(true);
-    await launch();
+    const next = runApart(LAUNCHER, env);
+    await next.hear();
     expect(existsSync(runDir)).toBe(false);
+    next.child.stdin?.write('stop\n');
+    expect(await next.hear()).toEqual([]);
   });
 });
 
