@@ -185,12 +185,19 @@ test('every bad row is reported, also of a file that is not there', async () => 
   expect(found[0]).toContain('users.csv: there is no such file');
 });
 
+test('of very many bad rows the first are reported, and all are counted', async () => {
+  const rows = Array.from({ length: 250 }, (_, index) => `${index + 1},99,2026-01-01\n`);
+  await writeFile(join(directory, 'orders.csv'), `id,user_id,created_at\n${rows.join('')}`);
+  // None of their users is there, one of them has lines, and one line belongs to order 300.
+  await expect(readImport(directory)).rejects.toMatchObject({ faults: { length: 100 }, count: 250 + 249 + 1 });
+});
+
 test('the sample shop is the same for a seed and a day, and is imported once', async () => {
   expect(demoData(1, '2026-11-21')).toEqual(demoData(1, '2026-11-21'));
   expect(demoData(2, '2026-11-21')).not.toEqual(demoData(1, '2026-11-21'));
   const data = demoData(1, '2026-11-21');
   expect(data.orders).toHaveLength(5000);
-  expect(data.orders.every(({ createdAt }) => createdAt < '2026-11-21')).toBe(true);
+  expect([...data.orders].every(({ createdAt }) => createdAt < '2026-11-21')).toBe(true);
 });
 
 test('the command line imports, verifies and rebuilds, and says so by its exit code', async () => {

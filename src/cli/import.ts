@@ -10,7 +10,6 @@ import { parseTip } from '../events';
 import { readAppliedTip } from '../read-model/scripts';
 import { showProgress } from './progress';
 
-const MAX_FAULTS_SHOWN = 100;
 /** How long to wait until the reports of a running service show the import. */
 const REPORTS_TIMEOUT_MS = 15_000;
 const REPORTS_PAUSE_MS = 50;
@@ -56,9 +55,8 @@ async function importInto(
   } catch (error) {
     progress.stop();
     if (error instanceof ImportFaults) {
-      for (const fault of error.faults.slice(0, MAX_FAULTS_SHOWN)) console.error(fault);
-      if (error.faults.length > MAX_FAULTS_SHOWN)
-        console.error(`… and ${error.faults.length - MAX_FAULTS_SHOWN} more`);
+      for (const fault of error.faults) console.error(fault);
+      if (error.count > error.faults.length) console.error(`… and ${error.count - error.faults.length} more`);
       console.error(error.message);
       return 1;
     }

@@ -1,21 +1,30 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { parse } from 'csv-parse';
 import { z } from 'zod';
 import { errorCode, errorMessage } from '../errors';
-import { lineRevenue, type Order } from '../events';
+import type { Order } from '../events';
 import { MAX_ORDER_TOTAL, MAX_PRICE, parseMinor, type Minor } from '../money';
 import type { BulkProduct, BulkUser } from './bulk';
+import { OrderColumns } from './order-columns';
 
 /** More lines than this make one event too large to be applied in one go. */
 const MAX_LINES_PER_ORDER = 1000;
+
+/** Faults that are kept; the others are counted. */
+const MAX_FAULTS = 100;
 
 /** What is wrong, with file and line: `orders.csv:12: user_id: there is no user 99`. */
 export class ImportFaults extends Error {
   override readonly name = 'ImportFaults';
 
-  constructor(readonly faults: string[]) {
-    super(`${faults.length} fault(s) in the files; nothing was imported`);
+  constructor(
+    /** The first of them. */
+    readonly faults: string[],
+    readonly count: number,
+  ) {
+    super(`${count} fault(s) in the files; nothing was imported`);
   }
 }
 
@@ -23,7 +32,8 @@ export class ImportFaults extends Error {
 export interface ImportData {
   users: BulkUser[];
   products: BulkProduct[];
-  orders: Order[];
+  /** Can be iterated more than once. */
+  orders: Iterable<Order> & { readonly length: number };
 }
 
 const id = z
@@ -39,10 +49,13 @@ const price = z.string().transform((input, context): Minor => {
   context.addIssue('must be a decimal from 0 to 9999999999.99 with at most two places');
   return z.NEVER;
 });
+/** Those of DATETIME. */
+const FIRST_TIME = Date.parse('1000-01-01T00:00:00.000Z');
+const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
 const time = z
   .union([z.iso.datetime({ offset: true }), z.iso.date()])
-  .transform((input) => new Date(input).toISOString())
-  .refine((iso) => iso >= '1000-01-01' && iso.length === 24, 'must be between the years 1000 and 9999');
+  .transform((input) => Date.parse(input))
+  .refine((time) => time >= FIRST_TIME && time <= LAST_TIME, 'must be between the years 1000 and 9999');
 
 const userRow = z.object({ id, name: text(200), email: z.email().max(254) });
 const productRow = z.object({ id, name: text(200), sku: text(64), price });
@@ -58,127 +71,130 @@ const itemRow = z.object({
   unit_price: price,
 });
 
-/** A row and the line that it ends on. */
-interface Row<T> {
-  line: number;
-  value: T;
-}
-
 /**
  * Reads users.csv, products.csv, orders.csv and order_items.csv and checks every row, also against the other files.
- * @throws ImportFaults with every bad row.
+ * @throws ImportFaults
  */
 export async function readImport(directory: string): Promise<ImportData> {
-  const faults: string[] = [];
-  const users = await readFile(directory, 'users.csv', userRow, faults);
-  const products = await readFile(directory, 'products.csv', productRow, faults);
-  const orders = await readFile(directory, 'orders.csv', orderRow, faults);
-  const items = await readFile(directory, 'order_items.csv', itemRow, faults);
+  const faults = new Faults();
+  const users: BulkUser[] = [];
+  const userIds = new Unique('users.csv', 'id', faults);
+  const emails = new Unique('users.csv', 'email', faults);
+  await readRows(directory, 'users.csv', userRow, faults, (user, line) => {
+    userIds.add(user.id, line);
+    emails.add(user.email.toLowerCase(), line);
+    users.push(user);
+  });
 
-  const userIds = unique('users.csv', 'id', users, ({ id }) => id, faults);
-  unique('users.csv', 'email', users, ({ email }) => email.toLowerCase(), faults);
-  const productIds = unique('products.csv', 'id', products, ({ id }) => id, faults);
-  unique('products.csv', 'sku', products, ({ sku }) => sku, faults);
-  unique('orders.csv', 'id', orders, ({ id }) => id, faults);
+  const products: BulkProduct[] = [];
+  const productIds = new Unique('products.csv', 'id', faults);
+  const skus = new Unique('products.csv', 'sku', faults);
+  await readRows(directory, 'products.csv', productRow, faults, (product, line) => {
+    productIds.add(product.id, line);
+    skus.add(product.sku, line);
+    products.push(product);
+  });
 
-  const byId = new Map<number, Row<Order>>();
-  for (const { line, value } of orders) {
-    if (!userIds.has(value.user_id))
-      faults.push(`orders.csv:${line}: user_id: there is no user ${value.user_id}`);
-    const order = {
-      orderId: value.id,
-      userId: value.user_id,
-      total: 0n,
-      createdAt: value.created_at,
-      lines: [],
-    };
-    byId.set(value.id, { line, value: order });
-  }
-  for (const { line, value } of items) {
-    const order = byId.get(value.order_id)?.value;
-    if (order === undefined)
-      faults.push(`order_items.csv:${line}: order_id: there is no order ${value.order_id}`);
-    if (!productIds.has(value.product_id)) {
-      faults.push(`order_items.csv:${line}: product_id: there is no product ${value.product_id}`);
+  const orders = new OrderColumns();
+  const orderIds = new Unique('orders.csv', 'id', faults);
+  await readRows(directory, 'orders.csv', orderRow, faults, ({ id, user_id, created_at }, line) => {
+    if (!userIds.has(user_id)) faults.add(`orders.csv:${line}: user_id: there is no user ${user_id}`);
+    orderIds.add(id, line);
+    orders.add(id, user_id, created_at);
+  });
+  await readRows(directory, 'order_items.csv', itemRow, faults, (item, line) => {
+    const { order_id, product_id, quantity, unit_price } = item;
+    const added = orders.addLine(order_id, { productId: product_id, quantity, unitPrice: unit_price });
+    if (!added) faults.add(`order_items.csv:${line}: order_id: there is no order ${order_id}`);
+    if (!productIds.has(product_id)) {
+      faults.add(`order_items.csv:${line}: product_id: there is no product ${product_id}`);
     }
-    if (order === undefined) continue;
-    const orderLine = { productId: value.product_id, quantity: value.quantity, unitPrice: value.unit_price };
-    order.lines.push(orderLine);
-    order.total += lineRevenue(orderLine);
+  });
+  for (const { orderId, lines, total } of orders) {
+    const fault = faultOfOrder(lines.length, total);
+    if (fault !== undefined) faults.add(`orders.csv:${orderIds.lineOf(orderId)}: ${fault}`);
   }
-  for (const { line, value } of byId.values()) {
-    const count = value.lines.length;
-    if (count === 0) faults.push(`orders.csv:${line}: the order has no lines in order_items.csv`);
-    if (count > MAX_LINES_PER_ORDER)
-      faults.push(`orders.csv:${line}: the order has more than ${MAX_LINES_PER_ORDER} lines`);
-    if (value.total > MAX_ORDER_TOTAL)
-      faults.push(`orders.csv:${line}: the order's total is above 999999999999.99`);
-  }
-  if (faults.length > 0) throw new ImportFaults(faults);
-  return {
-    users: users.map(({ value }) => value),
-    products: products.map(({ value }) => value),
-    orders: [...byId.values()].map(({ value }) => value),
-  };
+  faults.throwIfAny();
+  return { users, products, orders };
 }
 
-async function readFile<S extends z.ZodObject>(
+function faultOfOrder(lines: number, total: Minor): string | undefined {
+  if (lines === 0) return 'the order has no lines in order_items.csv';
+  if (lines > MAX_LINES_PER_ORDER) return `the order has more than ${MAX_LINES_PER_ORDER} lines`;
+  return total > MAX_ORDER_TOTAL ? "the order's total is above 999999999999.99" : undefined;
+}
+
+/** Hands over the rows of a file one by one, with the lines that they end on. */
+async function readRows<S extends z.ZodObject>(
   directory: string,
   file: string,
   schema: S,
-  faults: string[],
-): Promise<Row<z.output<S>>[]> {
-  const rows: Row<z.output<S>>[] = [];
-  const parser = createReadStream(join(directory, file))
-    .on('error', (error) => parser.destroy(error))
-    .pipe(
-      parse({
-        columns: true,
-        info: true,
-        bom: true,
-        trim: true,
-        relax_column_count: true,
-        skip_empty_lines: true,
-      }),
-    );
-  try {
-    for await (const { record, info } of parser as AsyncIterable<{
-      record: unknown;
-      info: { lines: number };
-    }>) {
+  faults: Faults,
+  take: (row: z.output<S>, line: number) => void,
+): Promise<void> {
+  const parser = parse({
+    columns: true,
+    bom: true,
+    trim: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    on_record(record: unknown, { lines }) {
       const parsed = schema.safeParse(record);
-      if (parsed.success) rows.push({ line: info.lines, value: parsed.data });
-      else {
-        for (const { path, message } of parsed.error.issues) {
-          faults.push(`${file}:${info.lines}: ${path.join('.')}: ${message}`);
-        }
-      }
-    }
+      if (parsed.success) take(parsed.data, lines);
+      else
+        for (const { path, message } of parsed.error.issues)
+          faults.add(`${file}:${lines}: ${path.join('.')}: ${message}`);
+      return null; // nothing is kept
+    },
+  });
+  try {
+    await pipeline(createReadStream(join(directory, file)), parser.resume());
   } catch (error) {
     // The parser names the line itself; a file that is not there has none.
-    faults.push(
+    faults.add(
       errorCode(error) === 'ENOENT'
         ? `${file}: there is no such file in ${directory}`
         : `${file}: ${errorMessage(error)}`,
     );
   }
-  return rows;
 }
 
-/** The distinct values of a column; a value that comes twice is a fault. */
-function unique<T, K>(
-  file: string,
-  column: string,
-  rows: Row<T>[],
-  of: (row: T) => K,
-  faults: string[],
-): Set<K> {
-  const seen = new Map<K, number>();
-  for (const { line, value } of rows) {
-    const key = of(value);
-    const first = seen.get(key);
-    if (first === undefined) seen.set(key, line);
-    else faults.push(`${file}:${line}: ${column}: ${String(key)} is on line ${first} already`);
+class Faults {
+  private readonly first: string[] = [];
+  private count = 0;
+
+  add(fault: string): void {
+    this.count += 1;
+    if (this.first.length < MAX_FAULTS) this.first.push(fault);
   }
-  return new Set(seen.keys());
+
+  /** @throws ImportFaults */
+  throwIfAny(): void {
+    if (this.count > 0) throw new ImportFaults(this.first, this.count);
+  }
+}
+
+/** The values of a column, and the lines that they are on; a value that comes twice is a fault. */
+class Unique {
+  private readonly lines = new Map<string | number, number>();
+
+  constructor(
+    private readonly file: string,
+    private readonly column: string,
+    private readonly faults: Faults,
+  ) {}
+
+  add(value: string | number, line: number): void {
+    const first = this.lines.get(value);
+    if (first === undefined) this.lines.set(value, line);
+    else this.faults.add(`${this.file}:${line}: ${this.column}: ${value} is on line ${first} already`);
+  }
+
+  has(value: string | number): boolean {
+    return this.lines.has(value);
+  }
+
+  lineOf(value: string | number): number | undefined {
+    return this.lines.get(value);
+  }
 }

@@ -1,3 +1,4 @@
+import type { Receipt } from '../commands/receipts';
 import type { Writer } from '../commands/writer';
 import { inParallel } from '../concurrency';
 import type { Order } from '../events';
@@ -37,55 +38,80 @@ export async function importData(
   onProgress: (progress: ImportProgress) => void = () => undefined,
 ): Promise<Imported> {
   const now = new Date().toISOString();
-  const all = data.users.length + data.products.length + data.orders.length;
-  const users = await stillMissing(database, data.users, oneRow, missingUsers);
-  const products = await stillMissing(database, data.products, oneRow, missingProducts);
-  const orders = await stillMissing(database, data.orders, rowsOfOrder, missingOrders);
-  const total = users.length + products.length + orders.length;
-
+  const users = new Part(data.users, oneRow, missingUsers, (batch) => addUsers(writer, batch, now));
+  const products = new Part(data.products, oneRow, missingProducts, (batch) =>
+    addProducts(writer, batch, now),
+  );
+  const orders = new Part(data.orders, rowsOfOrder, missingOrders, (batch) => addOrders(writer, batch, now));
+  const parts = [users, products, orders];
+  for (const part of parts) await part.check(database);
+  const total = parts.reduce((sum, { missing }) => sum + missing, 0);
   let done = 0;
-  let position: number | undefined;
-  const write = async <T>(
-    items: T[],
-    rowsOf: (item: T) => number,
-    add: (batch: T[]) => ReturnType<typeof addOrders>,
-  ) =>
-    inParallel(batches(items, rowsOf), MAX_IN_FLIGHT, async (batch) => {
-      const written = (await add(batch))?.logged.position;
-      if (written !== undefined) position = Math.max(position ?? 0, written);
-      done += batch.length;
-      onProgress({ done, total });
-    });
-  await write(users, oneRow, (batch) => addUsers(writer, batch, now));
-  await write(products, oneRow, (batch) => addProducts(writer, batch, now));
-  await write(orders, rowsOfOrder, (batch) => addOrders(writer, batch, now));
+  const onWritten = (count: number) => {
+    done += count;
+    onProgress({ done, total });
+  };
+  const positions: number[] = [];
+  for (const part of parts) positions.push(await part.write(onWritten));
+  const position = Math.max(...positions);
+  const all = data.users.length + data.products.length + data.orders.length;
   return {
-    users: users.length,
-    products: products.length,
-    orders: orders.length,
+    users: users.missing,
+    products: products.missing,
+    orders: orders.missing,
     skipped: all - total,
-    position,
+    position: position === 0 ? undefined : position,
   };
 }
 
-async function stillMissing<T>(
-  database: Database,
-  items: T[],
-  rowsOf: (item: T) => number,
-  missing: (session: Session, batch: T[]) => Promise<T[]>,
-): Promise<T[]> {
-  const found: T[][] = [];
-  await inParallel([...batches(items, rowsOf)].entries(), MAX_IN_FLIGHT, async ([index, batch]) => {
-    found[index] = await database.session((session) => missing(session, batch));
-  });
-  return found.flat();
+/** The users, the products, or the orders. */
+class Part<T> {
+  /** How many of each batch `check` did not find. */
+  private readonly missingOf: number[] = [];
+
+  constructor(
+    private readonly items: Iterable<T>,
+    private readonly rowsOf: (item: T) => number,
+    private readonly findMissing: (session: Session, batch: T[]) => Promise<T[]>,
+    private readonly add: (batch: T[]) => Promise<Receipt | undefined>,
+  ) {}
+
+  get missing(): number {
+    return this.missingOf.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** @throws BulkConflict */
+  async check(database: Database): Promise<void> {
+    await this.forEachBatch(async (batch, index) => {
+      const missing = await database.session((session) => this.findMissing(session, batch));
+      this.missingOf[index] = missing.length;
+    });
+  }
+
+  /** @returns the position of the last event; 0 where nothing was written. */
+  async write(onWritten: (count: number) => void): Promise<number> {
+    let position = 0;
+    await this.forEachBatch(async (batch, index) => {
+      const missing = this.missingOf[index] ?? 0;
+      if (missing === 0) return;
+      const receipt = await this.add(batch);
+      position = Math.max(position, receipt?.logged.position ?? 0);
+      onWritten(missing);
+    });
+    return position;
+  }
+
+  private async forEachBatch(work: (batch: T[], index: number) => Promise<void>): Promise<void> {
+    let next = 0;
+    await inParallel(batches(this.items, this.rowsOf), MAX_IN_FLIGHT, (batch) => work(batch, next++));
+  }
 }
 
 const oneRow = () => 1;
 const rowsOfOrder = ({ lines }: Order) => 1 + lines.length;
 
 /** Cut so that the rows of a batch, an order with all its lines, stay far below the largest packet that MySQL takes. */
-function* batches<T>(items: T[], rowsOf: (item: T) => number): Generator<T[]> {
+function* batches<T>(items: Iterable<T>, rowsOf: (item: T) => number): Generator<T[]> {
   let batch: T[] = [];
   let rows = 0;
   for (const item of items) {
