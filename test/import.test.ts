@@ -189,7 +189,10 @@ test('of very many bad rows the first are reported, and all are counted', async 
   const rows = Array.from({ length: 250 }, (_, index) => `${index + 1},99,2026-01-01\n`);
   await writeFile(join(directory, 'orders.csv'), `id,user_id,created_at\n${rows.join('')}`);
   // None of their users is there, one of them has lines, and one line belongs to order 300.
-  await expect(readImport(directory)).rejects.toMatchObject({ faults: { length: 100 }, count: 250 + 249 + 1 });
+  await expect(readImport(directory)).rejects.toMatchObject({
+    faults: { length: 100 },
+    count: 250 + 249 + 1,
+  });
 });
 
 test('the sample shop is the same for a seed and a day, and is imported once', async () => {

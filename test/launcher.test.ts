@@ -96,7 +96,10 @@ function processesWith(text: string): number {
 }
 
 /** Runs a script in a process and a process group of its own, as a terminal runs `npm start`. It speaks in lines of JSON. */
-function runApart(script: string, env: NodeJS.ProcessEnv = ENV): { child: ChildProcess; hear: () => Promise<unknown> } {
+function runApart(
+  script: string,
+  env: NodeJS.ProcessEnv = ENV,
+): { child: ChildProcess; hear: () => Promise<unknown> } {
   const child = spawn(process.execPath, ['--import', 'tsx', '--eval', script], {
     cwd: ROOT,
     env,

@@ -13,9 +13,11 @@ import { scan } from './generations';
 import { withSnapshot, type Snapshot, type Unadopted } from './snapshot';
 import type { Work } from './work';
 
-/** What one script looks at, in about a millisecond: so many members of sorted sets, or a tenth as many other keys. */
+/** What one script looks at, in about a millisecond. The unit is a member of a sorted set. */
 const MAX_WEIGHT = 1000;
 const KEY_WEIGHT = 10;
+/** A block of the list of orders, all of it. */
+const SET_WEIGHT = 100;
 /** Digests asked for at a time. Redis computes all of them before it answers others. */
 const MAX_ASKED = 3;
 /** Findings that are kept with their values; all are counted, and told to `onFinding`. */
@@ -284,13 +286,18 @@ async function* inBatches(slices: Iterable<Slice> | AsyncIterable<Slice>): Async
   let weight = 0;
   for await (const slice of slices) {
     batch.push(slice);
-    weight += KEY_WEIGHT + (slice.type === 'zset' ? slice.members.length : 0);
+    weight += weightOf(slice);
     if (weight < MAX_WEIGHT) continue;
     yield batch;
     batch = [];
     weight = 0;
   }
   if (batch.length > 0) yield batch;
+}
+
+function weightOf(slice: Slice): number {
+  if (slice.type === 'set') return SET_WEIGHT;
+  return slice.type === 'zset' ? KEY_WEIGHT + slice.members.length : KEY_WEIGHT;
 }
 
 /** The content as text; of a sorted set only the members that differ. */

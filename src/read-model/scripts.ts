@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { formatTip, type Tip } from '../events';
 import type { Changes } from './changes';
 import type { Content } from './inspect';
-import { blockOf, liveKey, type Keys } from './keys';
+import { blockOf, liveKey, type Keys, type Period } from './keys';
 import type { Reading } from './reading';
 import { isOutOfMemory, isWrongType } from './redis';
 
@@ -33,6 +33,7 @@ const SCRIPTS: Record<string, { numberOfKeys?: number; lua: string; readOnly?: b
   tallyDigest: { numberOfKeys: 2, ...reading('digest') },
   tallyRead: reading('read'),
   tallyTopProducts: { numberOfKeys: 4, ...reading('top-products') },
+  tallyTopOfPeriods: reading('top-of-periods'),
   tallyTopUsers: { numberOfKeys: 3, ...reading('top-users') },
   tallyListOrders: { numberOfKeys: 3, ...reading('list-orders') },
 };
@@ -62,6 +63,8 @@ export interface ScriptedRedis extends Redis {
   /** The number of keys comes first. */
   tallyRead(...args: Argument[]): Promise<string>;
   tallyTopProducts(...args: Argument[]): Promise<string>;
+  /** The number of keys comes first. */
+  tallyTopOfPeriods(...args: Argument[]): Promise<string>;
   tallyTopUsers(...args: Argument[]): Promise<string>;
   tallyListOrders(...args: Argument[]): Promise<string>;
 }
@@ -100,25 +103,61 @@ export async function readTogether(
   return applied === false ? { applied: null } : { applied, value };
 }
 
-/** Member, score, score in the other ranking, name, SKU; scores are negated. */
+/** What products are ranked by. */
+export type Measure = 'sold' | 'revenue';
+
+/** Member, score, score in the other ranking, name, SKU; scores are negated, and sums of them are. */
 export type TopProduct = [string, string, string | Absent, string, string];
 
-/** The best-selling products of all time; see `scripts/top-products.lua`. */
+/** The best-selling products of one period, or of all time; see `scripts/top-products.lua`. */
 export async function topProducts(
   redis: ScriptedRedis,
   keys: Keys,
-  measure: 'sold' | 'revenue',
-  limit: number,
+  { period, measure, limit }: { period?: Period | undefined; measure: Measure; limit: number },
 ): Promise<Reading<TopProduct[]>> {
   const text = await redis.tallyTopProducts(
     keys.applied,
     keys.writes,
-    keys.productRanking(measure),
-    keys.productRanking(measure === 'sold' ? 'revenue' : 'sold'),
+    keys.productRanking(measure, period),
+    keys.productRanking(otherMeasure(measure), period),
     limit,
     keys.product(''),
   );
   return readingOf(JSON.parse(text) as [Absent] | [string, TopProduct[]]);
+}
+
+export interface PeriodsQuery {
+  periods: Period[];
+  measure: Measure;
+  limit: number;
+  /** How many members of each ranking are read at first. */
+  depth: number;
+  /** How many members may be read or looked up in all. */
+  maxMembers: number;
+}
+
+/** The best-selling products of several periods together, or why they are not told; see `scripts/top-of-periods.lua`. */
+export async function topProductsOfPeriods(
+  redis: ScriptedRedis,
+  keys: Keys,
+  { periods, measure, limit, depth, maxMembers }: PeriodsQuery,
+): Promise<Reading<TopProduct[] | 'deeper' | 'too much'>> {
+  const text = await redis.tallyTopOfPeriods(
+    2 * periods.length + 2,
+    keys.applied,
+    keys.writes,
+    ...periods.map((period) => keys.productRanking(measure, period)),
+    ...periods.map((period) => keys.productRanking(otherMeasure(measure), period)),
+    limit,
+    depth,
+    keys.product(''),
+    maxMembers,
+  );
+  return readingOf(JSON.parse(text) as [Absent] | [string, TopProduct[] | 'deeper' | 'too much']);
+}
+
+export function otherMeasure(measure: Measure): Measure {
+  return measure === 'sold' ? 'revenue' : 'sold';
 }
 
 /** Member, negated score, number of orders, name. */

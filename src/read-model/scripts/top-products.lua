@@ -1,4 +1,4 @@
--- The best-selling products of all time.
+-- The best-selling products of one ranking: of all time, or of one period.
 --
 -- KEYS[1]  {g}:applied
 -- KEYS[2]  {g}:writes (see complete.lua)
