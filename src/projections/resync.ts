@@ -76,7 +76,8 @@ async function rebuildAndAdopt(deps: ResyncDeps, work: Work): Promise<Rebuilt & 
     { generation: keys.generation, orders, adopted, loadMs, verifyMs },
     'the read model was rebuilt and is live',
   );
-  await collectGarbage(redis, live.prefix);
+  await work.progress({ phase: 'removing old read models' });
+  await collectGarbage(redis, live.prefix, () => work.progress({}));
   return { ...rebuilt, adopted };
 }
 
@@ -105,7 +106,7 @@ export async function runVerify(deps: ResyncDeps, options: { repair: boolean }):
     const adopted = options.repair ? await adoptAll(deps, verification.unadopted, work) : 0;
     const stored = await saveVerification(redis, live.prefix, { ...verification, adopted, startedAt });
     logVerification(log, verification, adopted, Date.now() - startedAt);
-    if (options.repair) await collectGarbage(redis, live.prefix);
+    if (options.repair) await collectGarbage(redis, live.prefix, () => work.progress({}));
     return stored;
   });
 }

@@ -5,7 +5,8 @@ import type { Database, Session } from '../mysql/database';
 import { latestEvents, readHead, readOrdersWithoutRow, type Head, type SubjectKind } from '../mysql/log';
 import { readOrdersAfter } from '../mysql/orders';
 
-const PAGE_ROWS = 1000;
+/** Small, so that what a page is made into is gone again before the garbage collector takes it for lasting. */
+const PAGE_ROWS = 200;
 /** A snapshot reads page by page, but a page may be slow on a busy server. */
 const STATEMENT_TIMEOUT_MS = 60_000;
 
