@@ -1,6 +1,6 @@
 import type { Content, Slice } from './inspect';
 import type { Operation } from './operations';
-import { add, addWithin, type Sums } from './sums';
+import { add, addWithin, type Amount, type Sums } from './sums';
 
 /** Beyond this a ranking's score is stored as infinite (see `operations.lua`). */
 const EXACT = 2n ** 53n;
@@ -122,7 +122,7 @@ function* zsetSlices(key: string, members: string[]): Generator<Slice> {
   }
 }
 
-function rankingScore(value: bigint): string {
+function rankingScore(value: Amount): string {
   if (value >= EXACT) return '-inf';
   if (value <= -EXACT) return 'inf';
   return String(-value);
