@@ -74,7 +74,11 @@ test('whatever part of the rankings is read, the top is told exactly or not at a
           const reading = await topProductsOfPeriods(core.redis.projector, keys, query);
           if (reading.applied === null) throw new Error('nothing was read');
           if (typeof reading.value === 'string') return reading.value;
-          return reading.value.map(([member, sum, other]) => [rankedId(member), -Number(sum), -Number(other)]);
+          return reading.value.map(([member, sum, other]) => [
+            rankedId(member),
+            -Number(sum),
+            -Number(other),
+          ]);
         };
         const shallow = await ask(limit + more, maxMembers);
         known[typeof shallow === 'string' ? shallow : 'told'] += 1;
