@@ -70,7 +70,7 @@ export class Batches<T, R> {
         if (!hasTurn) return;
         hasTurn = false;
         this.inFlight -= 1;
-        this.next();
+        this.begin(); // what waits has been gathered while this one was carried out
       };
       void this.settle(this.take(), yieldTurn).finally(yieldTurn);
     }
