@@ -127,7 +127,14 @@ test.each([
     'products.csv:2: price: must be a decimal from 0 to 9999999999.99 with at most two places',
   ],
   ['orders.csv', '100,5', '100,6', 'orders.csv:2: user_id: there is no user 6'],
+  ['orders.csv', '\n300', '\n100', 'orders.csv:3: id: 100 is on line 2 already'],
   ['orders.csv', '1996-07-04T00:00:00Z', '4.7.1996', 'orders.csv:2: created_at: Invalid input'],
+  [
+    'orders.csv',
+    '1996-07-04T00:00:00Z',
+    '1000-01-01T00:00:00+01:00',
+    'orders.csv:2: created_at: must be between the years 1000 and 9999',
+  ],
   ['order_items.csv', '100,10,12', '101,10,12', 'order_items.csv:2: order_id: there is no order 101'],
   ['order_items.csv', '100,10,12', '100,11,12', 'order_items.csv:2: product_id: there is no product 11'],
   [
@@ -176,13 +183,25 @@ test('an order that another program deleted and an import brings back counts onc
   }
 });
 
-test('every bad row is reported, also of a file that is not there', async () => {
+test('bad rows of several files are reported, and a file that is not there first', async () => {
   await rewrite('orders.csv', '100,5', '100,6');
   await rewrite('products.csv', '4.50', 'x');
   await rm(join(directory, 'users.csv'));
   const found = await faults();
   expect(found.length).toBeGreaterThanOrEqual(3);
   expect(found[0]).toContain('users.csv: there is no such file');
+});
+
+test('files of a spreadsheet, with a byte order mark and CRLF, are read like others', async () => {
+  for (const [file, text] of Object.entries(FILES)) {
+    await writeFile(join(directory, file), `\ufeff${text.replaceAll('\n', '\r\n')}`);
+  }
+  const { users, products, orders } = await readImport(directory);
+  expect([users.length, products.length]).toEqual([2, 2]);
+  expect([...orders].map(({ orderId, total, lines }) => [orderId, total, lines.length])).toEqual([
+    [100, 5050n, 2],
+    [300, 300n, 1],
+  ]);
 });
 
 test('of very many bad rows the first are reported, and all are counted', async () => {

@@ -92,3 +92,20 @@ test('whatever part of the rankings is read, the top is told exactly or not at a
   // Each of them came up, or the test would say less than it seems to.
   for (const count of Object.values(known)) expect(count).toBeGreaterThan(0);
 });
+
+test.each([
+  ['a sum of 2^53', -(2 ** 53 - 1), -1],
+  ['an infinite score', -Infinity, -5],
+])('%s is stated as not known exactly', async (_, first, second) => {
+  const keys = new Keys(place.prefix, `inexact${-second}`);
+  await store(keys, [{ period: 0, product: 2, units: 7, revenue: 0 }]);
+  await place.redis.zadd(keys.productRanking('sold', PERIODS[0]), first, rankingMember(1));
+  await place.redis.zadd(keys.productRanking('sold', PERIODS[1]), second, rankingMember(1));
+  const query = { periods: PERIODS, measure: 'sold' as const, limit: 2, depth: 4, maxMembers: 100 };
+  expect(await topProductsOfPeriods(core.redis.projector, keys, query)).toMatchObject({
+    value: [
+      [rankingMember(1), '-inf', '-0', '', ''],
+      [rankingMember(2), '-7', '-0', '', ''],
+    ],
+  });
+});

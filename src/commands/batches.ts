@@ -52,7 +52,7 @@ export class Batches<T, R> {
     });
   }
 
-  /** At the end of this turn of the event loop, so that all commands that were read in one turn go together. */
+  /** At the end of this turn of the event loop, so that commands that were read in one turn go together. */
   private next(): void {
     if (this.scheduled) return;
     this.scheduled = true;
@@ -70,7 +70,7 @@ export class Batches<T, R> {
         if (!hasTurn) return;
         hasTurn = false;
         this.inFlight -= 1;
-        this.begin(); // what waits has been gathered while this one was carried out
+        this.begin(); // what waits has gathered while this one was carried out
       };
       void this.settle(this.take(), yieldTurn).finally(yieldTurn);
     }

@@ -96,11 +96,17 @@ export async function readImport(directory: string): Promise<ImportData> {
   });
 
   const orders = new OrderColumns();
-  const orderIds = new Unique('orders.csv', 'id', faults);
+  /** Of each order, by its index. */
+  const orderLines: number[] = [];
   await readRows(directory, 'orders.csv', orderRow, faults, ({ id, user_id, created_at }, line) => {
     if (!userIds.has(user_id)) faults.add(`orders.csv:${line}: user_id: there is no user ${user_id}`);
-    orderIds.add(id, line);
+    const first = orders.indexOf(id);
+    if (first !== undefined) {
+      faults.add(`orders.csv:${line}: id: ${id} is on line ${orderLines[first]} already`);
+      return;
+    }
     orders.add(id, user_id, created_at);
+    orderLines.push(line);
   });
   await readRows(directory, 'order_items.csv', itemRow, faults, (item, line) => {
     const { order_id, product_id, quantity, unit_price } = item;
@@ -110,9 +116,11 @@ export async function readImport(directory: string): Promise<ImportData> {
       faults.add(`order_items.csv:${line}: product_id: there is no product ${product_id}`);
     }
   });
-  for (const { orderId, lines, total } of orders) {
+  let index = 0;
+  for (const { lines, total } of orders) {
     const fault = faultOfOrder(lines.length, total);
-    if (fault !== undefined) faults.add(`orders.csv:${orderIds.lineOf(orderId)}: ${fault}`);
+    if (fault !== undefined) faults.add(`orders.csv:${orderLines[index]}: ${fault}`);
+    index += 1;
   }
   faults.throwIfAny();
   return { users, products, orders };
@@ -150,9 +158,11 @@ async function readRows<S extends z.ZodObject>(
   try {
     await pipeline(createReadStream(join(directory, file)), parser.resume());
   } catch (error) {
+    const code = errorCode(error);
+    if (code === undefined) throw error; // neither the file's fault nor the parser's
     // The parser names the line itself; a file that is not there has none.
-    faults.add(
-      errorCode(error) === 'ENOENT'
+    faults.addFirst(
+      code === 'ENOENT'
         ? `${file}: there is no such file in ${directory}`
         : `${file}: ${errorMessage(error)}`,
     );
@@ -166,6 +176,12 @@ class Faults {
   add(fault: string): void {
     this.count += 1;
     if (this.first.length < MAX_FAULTS) this.first.push(fault);
+  }
+
+  /** One that explains others: it is kept however many there are. */
+  addFirst(fault: string): void {
+    this.count += 1;
+    this.first.unshift(fault);
   }
 
   /** @throws ImportFaults */
@@ -192,9 +208,5 @@ class Unique {
 
   has(value: string | number): boolean {
     return this.lines.has(value);
-  }
-
-  lineOf(value: string | number): number | undefined {
-    return this.lines.get(value);
   }
 }

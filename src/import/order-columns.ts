@@ -27,7 +27,12 @@ export class OrderColumns implements Iterable<Order> {
     return this.ids.length;
   }
 
-  /** Adds an order that has no lines yet. */
+  /** The place of an order among all, in the order in which they were added. */
+  indexOf(id: number): number | undefined {
+    return this.indexes.get(id);
+  }
+
+  /** Adds an order that is not there and has no lines yet. */
   add(id: number, userId: number, time: number): void {
     this.indexes.set(id, this.ids.push(id));
     this.userIds.push(userId);

@@ -44,7 +44,9 @@ export async function collectGarbage(
 ): Promise<string[]> {
   await forgetOlderReleases(redis, prefix);
   const generations = new Set<string>();
+  let seen = 0;
   for await (const key of scan(redis, generationsPattern(prefix))) {
+    if (++seen % SCAN_COUNT === 0) await onProgress();
     const generation = generationOf(prefix, key);
     if (generation !== undefined) generations.add(generation);
   }

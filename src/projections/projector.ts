@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { errorMessage } from '../errors';
 import type { Tip } from '../events';
@@ -137,7 +137,6 @@ export class Projector {
 
   private async run(): Promise<void> {
     while (!this.loop.stopping) {
-      await nextTurn(); // whoever asked for what was just committed is answered first
       try {
         await this.drain();
         this.failures = 0;

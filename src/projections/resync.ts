@@ -76,9 +76,13 @@ async function rebuildAndAdopt(deps: ResyncDeps, work: Work): Promise<Rebuilt & 
     { generation: keys.generation, orders, adopted, loadMs, verifyMs },
     'the read model was rebuilt and is live',
   );
+  await removeOld(deps, work);
+  return { ...rebuilt, adopted };
+}
+
+async function removeOld({ redis, live }: ResyncDeps, work: Work): Promise<void> {
   await work.progress({ phase: 'removing old read models' });
   await collectGarbage(redis, live.prefix, () => work.progress({}));
-  return { ...rebuilt, adopted };
 }
 
 /**
@@ -106,7 +110,7 @@ export async function runVerify(deps: ResyncDeps, options: { repair: boolean }):
     const adopted = options.repair ? await adoptAll(deps, verification.unadopted, work) : 0;
     const stored = await saveVerification(redis, live.prefix, { ...verification, adopted, startedAt });
     logVerification(log, verification, adopted, Date.now() - startedAt);
-    if (options.repair) await collectGarbage(redis, live.prefix, () => work.progress({}));
+    if (options.repair) await removeOld(deps, work);
     return stored;
   });
 }

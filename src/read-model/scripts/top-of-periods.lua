@@ -5,9 +5,9 @@
 -- KEYS[3] to KEYS[n + 2]   the rankings of the n periods
 -- KEYS[n + 3] to the last  their other rankings (revenue for sold, sold for revenue)
 -- ARGV[1]  how many products
--- ARGV[2]  how many members of each ranking to read at first, at least as many as products
+-- ARGV[2]  how many members of each ranking to read, at least as many as products
 -- ARGV[3]  prefix of the products' hashes
--- ARGV[4]  how many members to read or look up in all
+-- ARGV[4]  how many members of the rankings may be read or looked up, but for the other amounts of the top
 --
 -- The threshold algorithm of Fagin, Lotem and Naor (Optimal aggregation algorithms for middleware, PODS 2001): of each ranking
 -- the head is read. A product in no head has at most the sum of the heads' last amounts, the threshold; one in some heads
@@ -24,7 +24,7 @@ local applied = appliedTip(KEYS[1], KEYS[2])
 if not applied then return '[false]' end
 local limit, depth, left = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
 local periods = (#KEYS - 2) / 2
--- Beyond this a sum of doubles is not exact.
+-- From this on a sum of doubles may not be exact.
 local EXACT = 2 ^ 53
 
 local function answer(result)
@@ -74,8 +74,8 @@ local least = known[limit] or 0
 
 local candidates, open = {}, {}
 for member, sum in pairs(sums) do
-  local most = sum + threshold - covered[member]
-  -- Where a sum is not known exactly, nor is this; then everybody is a candidate.
+  local most = sum + (threshold - covered[member])
+  -- Not a number where a score is infinite: then everybody is a candidate.
   if not (most < least) then
     candidates[#candidates + 1] = member
     if covered[member] ~= threshold then open[#open + 1] = member end
@@ -107,7 +107,7 @@ local others = {}
 for _, member in ipairs(top) do others[member] = 0 end
 for i = 1, periods do addAmounts(others, KEYS[2 + periods + i], top) end
 
-local function negated(sum) return sum > EXACT and '-inf' or string.format('%.0f', -sum) end
+local function negated(sum) return sum >= EXACT and '-inf' or string.format('%.0f', -sum) end
 local rows = {}
 for i, member in ipairs(top) do
   local product = redis.call('HMGET', ARGV[3] .. string.sub(member, 2), 'name', 'sku')
