@@ -1,5 +1,6 @@
 import type { Content, Slice } from './inspect';
 import type { Operation } from './operations';
+import { SortedIds } from './sorted-ids';
 import { add, addWithin, type Amount, type Sums } from './sums';
 
 /** Beyond this a ranking's score is stored as infinite (see `operations.lua`). */
@@ -14,8 +15,8 @@ export class MemoryModel {
   private readonly fields = new Map<string, Sums>();
   private readonly rankings = new Map<string, Sums>();
   /** Sorted sets of ids. */
-  private readonly lists = new Map<string, Set<number>>();
-  private readonly blocks = new Map<string, Set<number>>();
+  private readonly lists = new Map<string, SortedIds>();
+  private readonly blocks = new Map<string, SortedIds>();
 
   apply(operations: Iterable<Operation>): void {
     for (const operation of operations) this.applyOne(operation);
@@ -74,7 +75,7 @@ export class MemoryModel {
     if (this.counters.has(key)) return { key, type: 'string' };
     if (this.texts.has(key) || this.fields.has(key)) return { key, type: 'hash' };
     if (this.blocks.has(key)) return { key, type: 'set' };
-    const members = this.rankings.get(key)?.keys() ?? this.lists.get(key)?.keys();
+    const members = this.rankings.get(key)?.keys() ?? this.lists.get(key);
     return members === undefined
       ? { key, type: 'none' }
       : { key, type: 'zset', members: [...members].map(String) };
@@ -128,15 +129,15 @@ function rankingScore(value: Amount): string {
   return String(-value);
 }
 
-function include(sets: Map<string, Set<number>>, key: string, id: number): void {
-  const set = sets.get(key);
-  if (set === undefined) sets.set(key, new Set([id]));
-  else set.add(id);
+function include(lists: Map<string, SortedIds>, key: string, id: number): void {
+  let ids = lists.get(key);
+  if (ids === undefined) lists.set(key, (ids = new SortedIds()));
+  ids.add(id);
 }
 
-function exclude(sets: Map<string, Set<number>>, key: string, id: number): void {
-  const set = sets.get(key);
-  if (set === undefined) return;
-  set.delete(id);
-  if (set.size === 0) sets.delete(key);
+function exclude(lists: Map<string, SortedIds>, key: string, id: number): void {
+  const ids = lists.get(key);
+  if (ids === undefined) return;
+  ids.delete(id);
+  if (ids.size === 0) lists.delete(key);
 }
