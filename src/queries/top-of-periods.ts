@@ -1,25 +1,21 @@
 import { Problem } from '../errors';
-import { rankedId, type Keys, type Period } from '../read-model/keys';
+import { rankedId, type Keys } from '../read-model/keys';
 import type { Reader } from '../read-model/reader';
 import type { Reading } from '../read-model/reading';
 import {
+  otherMeasure,
   readAppliedTip,
   readTogether,
-  otherMeasure,
   topProducts,
   topProductsOfPeriods,
   type Absent,
-  type Measure,
+  type PeriodsQuery,
   type ReadCommand,
   type TopProduct,
 } from '../read-model/scripts';
 import { ranked } from './figures';
 
-interface Query {
-  periods: Period[];
-  measure: Measure;
-  limit: number;
-}
+type Query = Pick<PeriodsQuery, 'periods' | 'measure' | 'limit'>;
 
 /** Members that one script may read or look up: some twenty milliseconds of Redis, for long lists of wide ranges. */
 const MAX_MEMBERS = 30_000;

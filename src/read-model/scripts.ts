@@ -130,9 +130,9 @@ export interface PeriodsQuery {
   periods: Period[];
   measure: Measure;
   limit: number;
-  /** How many members of each ranking are read at first. */
+  /** How many members of each ranking are read, at least as many as products. */
   depth: number;
-  /** How many members may be read or looked up in all. */
+  /** How many members of the rankings may be read or looked up before it is too much. */
   maxMembers: number;
 }
 
