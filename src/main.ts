@@ -4,7 +4,7 @@ import { createLogger, startApp } from './app';
 import { importCommand, demoCommand } from './cli/import';
 import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
 import { ConfigError, loadConfig, type Config } from './config';
-import { errorCode, errorMessage, Problem } from './errors';
+import { errorCode, errorMessage, Problem } from './domain/problems';
 import { migrate, MigrationError } from './mysql/migrate';
 import { failureOf } from './mysql/failures';
 import { VERSION } from './version';

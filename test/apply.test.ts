@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import type { Tip } from '../src/events';
+import type { Tip } from '../src/domain/events';
 import { Changes } from '../src/read-model/changes';
 import { Keys } from '../src/read-model/keys';
 import type { Operation } from '../src/read-model/operations';

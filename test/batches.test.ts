@@ -1,4 +1,4 @@
-import { Batches } from '../src/commands/batches';
+import { Batches } from '../src/commands/writer/group-commit';
 
 interface Batch {
   items: string[];

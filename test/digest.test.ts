@@ -1,5 +1,5 @@
 import { createLogger, openCore, redisReady } from '../src/app';
-import { runVerify } from '../src/projections/resync';
+import { runVerify } from '../src/projections/resync/supervisor';
 import { privateRedis } from './support/private-redis';
 import { newPlace, startTally, until } from './support/tally';
 

@@ -1,5 +1,5 @@
-import type { LoggedEvent, Tip } from '../src/events';
-import { Inbox } from '../src/projections/inbox';
+import type { LoggedEvent, Tip } from '../src/domain/events';
+import { Inbox } from '../src/projections/projector/pending-events';
 
 const tip = (position: number, letter: string): Tip => ({ position, commandId: letter.repeat(32) });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createLogger, openCore, redisReady } from '../src/app';
-import { runRebuild } from '../src/projections/resync';
+import { runRebuild } from '../src/projections/resync/supervisor';
 import type { RowDataPacket } from 'mysql2/promise';
 import { buildService } from '../torture/build';
 import { freePort } from '../torture/proxy';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { uniqueIdentity } from '../src/commands/identity';
-import type { Tip } from '../src/events';
-import { openDatabases, type Databases } from '../src/mysql/database';
+import { uniqueIdentity } from '../src/commands/writer/identity';
+import type { Tip } from '../src/domain/events';
+import { openDatabases, type Databases } from '../src/mysql/pool';
 import { failureOf } from '../src/mysql/failures';
 import { appendAndCommit, readAfter, readHead } from '../src/mysql/log';
 import { migrate } from '../src/mysql/migrate';

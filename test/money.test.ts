@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { averageMinor, formatMinor, parseMinor } from '../src/money';
+import { averageMinor, formatMinor, parseMinor } from '../src/domain/money';
 
 test('an amount survives the way into text and back', () => {
   fc.assert(

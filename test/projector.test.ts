@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { openCore, redisReady } from '../src/app';
 import { migrate } from '../src/mysql/migrate';
-import { Projector } from '../src/projections/projector';
+import { Projector } from '../src/projections/projector/projector';
 import { newPlace, until } from './support/tally';
 
 const POLL_MS = 50;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { openCore, createLogger, type Core } from '../src/app';
-import { lineRevenue, type Order } from '../src/events';
+import { lineRevenue, type Order } from '../src/domain/events';
 import { readImport } from '../src/import/csv';
 import { importData } from '../src/import/import';
 import { caughtUp, newPlace, startTally, until, type Place, type Tally } from './support/tally';

@@ -1,9 +1,9 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import type { ResultSetHeader } from 'mysql2/promise';
 import { createLogger, openCore, redisReady, type Core } from '../src/app';
-import { adopt } from '../src/commands/adopt';
-import { collectGarbage } from '../src/projections/generations';
-import { runRebuild, runVerify } from '../src/projections/resync';
+import { adopt } from '../src/commands/reconcile';
+import { collectGarbage } from '../src/projections/resync/generations';
+import { runRebuild, runVerify } from '../src/projections/resync/supervisor';
 import {
   caughtUp,
   dump,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { createLogger, openCore, redisReady, type Core } from '../src/app';
-import { formatTip } from '../src/events';
+import { formatTip } from '../src/domain/events';
 import { Keys, rankedId, rankingMember, type Period } from '../src/read-model/keys';
 import { topProductsOfPeriods } from '../src/read-model/scripts';
 import { newPlace, type Place } from './support/tally';

@@ -72,7 +72,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'now and then an event is passed over',
     edits: [
       {
-        file: 'projections/batch.ts',
+        file: 'projections/projector/batch.ts',
         find: 'const operations = project(keys, logged.event);',
         replace: 'const operations = logged.position % 61 === 0 ? [] : project(keys, logged.event);',
       },
@@ -100,7 +100,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'the revenue of a line is computed with a floating point number',
     edits: [
       {
-        file: 'events.ts',
+        file: 'domain/events.ts',
         find: 'return BigInt(line.quantity) * line.unitPrice;',
         replace: 'return BigInt(Math.trunc(line.quantity * (Number(line.unitPrice) / 100) * 100));',
       },
@@ -119,13 +119,13 @@ export const PLANTED_BUGS: PlantedBug[] = [
         replace: 'if not applied then',
       },
       {
-        file: 'projections/verify.ts',
+        file: 'projections/resync/verify.ts',
         find: 'if (!(await takeLock(this.redis, this.keys.fence, token, FENCE_TTL_MS))) {',
         replace: 'if (attempt < 1) {',
       },
       {
         // The time that a slow network takes.
-        file: 'projections/verify.ts',
+        file: 'projections/resync/verify.ts',
         find: 'const content = this.expectation.content(slice);',
         replace: 'const content = this.expectation.content(slice); await delay(60);',
       },
@@ -139,20 +139,20 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'a rebuild says that it contains what was committed while it read its snapshot',
     edits: [
       {
-        file: 'projections/rebuild.ts',
+        file: 'projections/resync/rebuild.ts',
         find: 'const verification = await verify(redis, database, keys, { repair: true, work });',
         replace:
           'const verification = { generation: keys.generation, position: 0, orders, drift: 0, repaired: 0, findings: [], unadopted: [] };',
       },
       {
-        file: 'projections/rebuild.ts',
+        file: 'projections/resync/rebuild.ts',
         find: 'await builder.end(tipOfHead(snapshot.head));',
         replace: 'await builder.end(tipOfHead(await database.session(readHead)));',
       },
       {
-        file: 'projections/rebuild.ts',
-        find: "import { readAfter } from '../mysql/log';",
-        replace: "import { readAfter, readHead } from '../mysql/log';",
+        file: 'projections/resync/rebuild.ts',
+        find: "import { readAfter } from '../../mysql/log';",
+        replace: "import { readAfter, readHead } from '../../mysql/log';",
       },
     ],
     faults: ['flushall', 'rebuild-twice'],
@@ -164,12 +164,12 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'a COMMIT whose answer is lost is reported as not carried out',
     edits: [
       {
-        file: 'commands/writer.ts',
+        file: 'commands/writer/writer.ts',
         find: 'const [found] = await this.resolve([command], error);',
         replace: 'const [found] = []; throw finalProblem(error.cause);',
       },
       {
-        file: 'commands/writer.ts',
+        file: 'commands/writer/writer.ts',
         find: 'return this.settleUnanswered(batch, error);',
         replace: "return batch.map(() => ({ status: 'rejected', reason: finalProblem(error.cause) }));",
       },
@@ -183,13 +183,13 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'a COMMIT whose answer is lost is carried out again without a look',
     edits: [
       {
-        file: 'commands/writer.ts',
+        file: 'commands/writer/writer.ts',
         find: 'const [found] = await this.resolve([command], error);',
         replace:
           'const [found] = []; command = { ...command, identity: { ...command.identity, commandId: Buffer.from(crypto.randomUUID().slice(0, 16)) } };',
       },
       {
-        file: 'commands/writer.ts',
+        file: 'commands/writer/writer.ts',
         find: 'return this.settleUnanswered(batch, error);',
         replace:
           'return Promise.allSettled(batch.map((each) => this.execute(alone({ ...each, identity: { ...each.identity, commandId: Buffer.from(crypto.randomUUID().slice(0, 16)) } }))));',
@@ -218,7 +218,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'an order that another program changed is added to the reports without taking the old one away',
     edits: [
       {
-        file: 'commands/adopt.ts',
+        file: 'commands/reconcile.ts',
         find: "if (logged?.type === 'OrderCreated') events.push({ type: 'OrderDeleted', order: logged.order });",
         replace: '',
       },
@@ -279,7 +279,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'a connection to Redis that is dead at the other end is used for ever',
     edits: [
       {
-        file: 'read-model/redis.ts',
+        file: 'redis/client.ts',
         find: 'socketTimeout: config.REDIS_TIMEOUT_MS,',
         replace: '',
       },

@@ -1,7 +1,7 @@
-import { Problem } from '../errors';
-import { formatMinor, minorFromDecimal } from '../money';
-import { readProductsAfter, readUsersAfter, type ProductRow, type UserRow } from '../mysql/catalogue';
-import { unreachableProblem, type Database, type Session } from '../mysql/database';
+import { Problem } from '../domain/problems';
+import { formatMinor, minorFromDecimal } from '../domain/money';
+import { readProductsAfter, readUsersAfter, type ProductRow, type UserRow } from '../mysql/tables/catalogue';
+import { unreachableProblem, type Database, type Session } from '../mysql/pool';
 import { fromDatetime } from '../mysql/time';
 
 export interface ProductView {

@@ -6,7 +6,7 @@ import { ImportFaults, readImport, type ImportData } from '../import/csv';
 import { demoData } from '../import/demo';
 import { importData } from '../import/import';
 import { migrate } from '../mysql/migrate';
-import { parseTip } from '../events';
+import { parseTip } from '../domain/events';
 import { readAppliedTip } from '../read-model/scripts';
 import { showProgress } from './progress';
 

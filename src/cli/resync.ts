@@ -1,15 +1,21 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { createLogger, openCore, redisReady, type Core } from '../app';
 import type { Config } from '../config';
-import { errorMessage, Problem } from '../errors';
-import { formatTip } from '../events';
+import { errorMessage, Problem } from '../domain/problems';
+import { formatTip } from '../domain/events';
 import { readHead } from '../mysql/log';
 import { migrate } from '../mysql/migrate';
-import { GenerationLost } from '../projections/applier';
-import { RebuildAbandoned } from '../projections/builder';
-import { NoReadModel, ResyncBusy, runRebuild, runVerify, type ResyncDeps } from '../projections/resync';
-import { readVerification, type StoredVerification } from '../projections/verification-store';
-import { describeWork, readWork } from '../projections/work';
+import { GenerationLost } from '../projections/projector/applier';
+import { RebuildAbandoned } from '../projections/resync/builder';
+import {
+  NoReadModel,
+  ResyncBusy,
+  runRebuild,
+  runVerify,
+  type ResyncDeps,
+} from '../projections/resync/supervisor';
+import { readVerification, type StoredVerification } from '../projections/resync/verification-store';
+import { describeWork, readWork } from '../projections/resync/work';
 import { readAppliedTip } from '../read-model/scripts';
 import { showProgress } from './progress';
 

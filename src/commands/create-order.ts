@@ -1,12 +1,12 @@
-import { Problem } from '../errors';
-import { lineRevenue, type Order, type OrderLine } from '../events';
-import { formatMinor, MAX_ORDER_TOTAL, minorFromDecimal, type Minor } from '../money';
-import type { Session } from '../mysql/database';
-import { insertNewOrders } from '../mysql/orders';
-import type { CommandIdentity } from './identity';
-import type { CommandKind } from './command';
-import type { Receipt } from './receipts';
-import type { Writer } from './writer';
+import { Problem } from '../domain/problems';
+import { lineRevenue, type Order, type OrderLine } from '../domain/events';
+import { formatMinor, MAX_ORDER_TOTAL, minorFromDecimal, type Minor } from '../domain/money';
+import type { Session } from '../mysql/pool';
+import { insertNewOrders } from '../mysql/tables/orders';
+import type { CommandIdentity } from './writer/identity';
+import type { CommandKind } from './writer/command';
+import type { Receipt } from './writer/receipts';
+import type { Writer } from './writer/writer';
 
 export interface CreateOrder {
   userId: number;

@@ -1,11 +1,11 @@
-import { Problem } from '../errors';
-import { formatMinor, type Minor } from '../money';
-import { safeId } from '../mysql/database';
+import { Problem } from '../domain/problems';
+import { formatMinor, type Minor } from '../domain/money';
+import { safeId } from '../mysql/pool';
 import { failureOf } from '../mysql/failures';
 import { toDatetime } from '../mysql/time';
-import type { CommandIdentity } from './identity';
-import type { Receipt } from './receipts';
-import type { Writer } from './writer';
+import type { CommandIdentity } from './writer/identity';
+import type { Receipt } from './writer/receipts';
+import type { Writer } from './writer/writer';
 
 /**
  * Adds a product to the catalogue.

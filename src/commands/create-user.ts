@@ -1,10 +1,10 @@
-import { Problem } from '../errors';
-import { safeId } from '../mysql/database';
+import { Problem } from '../domain/problems';
+import { safeId } from '../mysql/pool';
 import { failureOf } from '../mysql/failures';
 import { toDatetime } from '../mysql/time';
-import type { CommandIdentity } from './identity';
-import type { Receipt } from './receipts';
-import type { Writer } from './writer';
+import type { CommandIdentity } from './writer/identity';
+import type { Receipt } from './writer/receipts';
+import type { Writer } from './writer/writer';
 
 /**
  * Registers a user.

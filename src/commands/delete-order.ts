@@ -1,11 +1,11 @@
-import { Problem } from '../errors';
-import type { Session } from '../mysql/database';
+import { Problem } from '../domain/problems';
+import type { Session } from '../mysql/pool';
 import { latestEvents } from '../mysql/log';
-import { deleteOrders, lockOrders, type StoredOrder } from '../mysql/orders';
-import type { CommandIdentity } from './identity';
-import type { CommandEvents, CommandKind } from './command';
-import type { Receipt } from './receipts';
-import type { Writer } from './writer';
+import { deleteOrders, lockOrders, type StoredOrder } from '../mysql/tables/orders';
+import type { CommandIdentity } from './writer/identity';
+import type { CommandEvents, CommandKind } from './writer/command';
+import type { Receipt } from './writer/receipts';
+import type { Writer } from './writer/writer';
 
 /**
  * Deletes an order.

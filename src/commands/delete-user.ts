@@ -1,8 +1,8 @@
-import { Problem } from '../errors';
+import { Problem } from '../domain/problems';
 import { failureOf } from '../mysql/failures';
-import type { CommandIdentity } from './identity';
-import type { Receipt } from './receipts';
-import type { Writer } from './writer';
+import type { CommandIdentity } from './writer/identity';
+import type { Receipt } from './writer/receipts';
+import type { Writer } from './writer/writer';
 
 /**
  * Removes a user who has no orders.

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { keyedIdentity, uniqueIdentity, type CommandIdentity } from '../commands/identity';
-import type { Receipt } from '../commands/receipts';
-import type { TallyEvent } from '../events';
+import { keyedIdentity, uniqueIdentity, type CommandIdentity } from '../commands/writer/identity';
+import type { Receipt } from '../commands/writer/receipts';
+import type { TallyEvent } from '../domain/events';
 
 /** Callers are not told apart yet: all share one space of Idempotency-Keys. */
 const CALLER = 'anonymous';

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { errorCode, Problem, PROBLEMS, problemType, type ProblemSlug } from '../errors';
+import { errorCode, Problem, PROBLEMS, problemType, type ProblemSlug } from '../domain/problems';
 
 /** Fastify's own errors → the catalogue. */
 const BY_FASTIFY_CODE: Record<string, ProblemSlug> = {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { PROBLEMS, type ProblemSlug } from '../errors';
-import { MAX_PRICE, parseMinor, type Minor } from '../money';
+import { PROBLEMS, type ProblemSlug } from '../domain/problems';
+import { MAX_PRICE, parseMinor, type Minor } from '../domain/money';
 
 /** What requests and answers look like: validation, OpenAPI and the serializers all come from here. */
 

@@ -1,12 +1,12 @@
-import { uniqueIdentity } from '../commands/identity';
-import { NothingToDo } from '../commands/command';
-import type { Receipt } from '../commands/receipts';
-import type { Writer } from '../commands/writer';
-import { fingerprint, type Order, type TallyEvent } from '../events';
-import { formatMinor, type Minor } from '../money';
-import type { Session } from '../mysql/database';
+import { uniqueIdentity } from '../commands/writer/identity';
+import { NothingToDo } from '../commands/writer/command';
+import type { Receipt } from '../commands/writer/receipts';
+import type { Writer } from '../commands/writer/writer';
+import { fingerprint, type Order, type TallyEvent } from '../domain/events';
+import { formatMinor, type Minor } from '../domain/money';
+import type { Session } from '../mysql/pool';
 import { latestEvents } from '../mysql/log';
-import { insertOrders, lockOrders } from '../mysql/orders';
+import { insertOrders, lockOrders } from '../mysql/tables/orders';
 import { toDatetime } from '../mysql/time';
 
 /** A product that brings its id. */

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parse } from 'csv-parse';
 import { z } from 'zod';
-import { errorCode, errorMessage } from '../errors';
-import type { Order } from '../events';
-import { MAX_ORDER_TOTAL, MAX_PRICE, parseMinor, type Minor } from '../money';
+import { errorCode, errorMessage } from '../domain/problems';
+import type { Order } from '../domain/events';
+import { MAX_ORDER_TOTAL, MAX_PRICE, parseMinor, type Minor } from '../domain/money';
 import type { BulkProduct, BulkUser } from './bulk';
 import { OrderColumns } from './order-columns';
 

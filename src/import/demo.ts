@@ -1,4 +1,4 @@
-import { lineRevenue, type Order, type OrderLine } from '../events';
+import { lineRevenue, type Order, type OrderLine } from '../domain/events';
 import type { ImportData } from './csv';
 
 const USERS = 400;

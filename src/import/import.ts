@@ -1,8 +1,8 @@
-import type { Receipt } from '../commands/receipts';
-import type { Writer } from '../commands/writer';
+import type { Receipt } from '../commands/writer/receipts';
+import type { Writer } from '../commands/writer/writer';
 import { inParallel } from '../concurrency';
-import type { Order } from '../events';
-import type { Database, Session } from '../mysql/database';
+import type { Order } from '../domain/events';
+import type { Database, Session } from '../mysql/pool';
 import { addOrders, addProducts, addUsers, missingOrders, missingProducts, missingUsers } from './bulk';
 import type { ImportData } from './csv';
 

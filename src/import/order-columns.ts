@@ -1,4 +1,4 @@
-import { lineRevenue, type Order, type OrderLine } from '../events';
+import { lineRevenue, type Order, type OrderLine } from '../domain/events';
 
 const FIRST_CAPACITY = 1024;
 const NONE = -1;

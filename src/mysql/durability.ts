@@ -1,4 +1,4 @@
-import type { Database } from './database';
+import type { Database } from './pool';
 
 const WANTED: Record<string, { accepted: string[]; why: string }> = {
   innodb_flush_log_at_trx_commit: {

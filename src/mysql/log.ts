@@ -6,9 +6,9 @@ import {
   type LoggedEvent,
   type TallyEvent,
   type Tip,
-} from '../events';
+} from '../domain/events';
 import { failureOf, type Failure } from './failures';
-import type { Session } from './database';
+import type { Session } from './pool';
 import { fromDatetime, toDatetime } from './time';
 
 /** An event on its way into the log. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import { connectionOptions } from './database';
+import { connectionOptions } from './pool';
 import { failureOf } from './failures';
 import { within } from './within';
 

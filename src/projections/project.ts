@@ -1,5 +1,5 @@
-import { lineRevenue, type Order, type TallyEvent } from '../events';
-import { formatMinor } from '../money';
+import { lineRevenue, type Order, type TallyEvent } from '../domain/events';
+import { formatMinor } from '../domain/money';
 import { blockOf, dayOf, monthOf, rankingMember, type Keys } from '../read-model/keys';
 import type { Operation } from '../read-model/operations';
 

@@ -1,14 +1,14 @@
-import { formatTip } from '../events';
-import type { Database } from '../mysql/database';
+import { formatTip } from '../domain/events';
+import type { Database } from '../mysql/pool';
 import { durabilityWarnings } from '../mysql/durability';
-import { evictionCheck, failed } from '../read-model/eviction';
+import { evictionCheck, failed } from '../redis/eviction';
 import type { LiveGeneration } from '../read-model/live';
-import { isUnreachable } from '../read-model/redis';
+import { isUnreachable } from '../redis/client';
 import { readAppliedTip, type ScriptedRedis } from '../read-model/scripts';
-import { readApplied } from './applier';
-import type { Projector } from './projector';
-import { readVerification, type StoredVerification } from './verification-store';
-import { describeWork, readWork } from './work';
+import { readApplied } from './projector/applier';
+import type { Projector } from './projector/projector';
+import { readVerification, type StoredVerification } from './resync/verification-store';
+import { describeWork, readWork } from './resync/work';
 
 export interface StatusDeps {
   redis: ScriptedRedis;

@@ -1,4 +1,4 @@
-import { Problem } from '../errors';
+import { Problem } from '../domain/problems';
 import type { Absent } from '../read-model/scripts';
 
 /** A counter as Redis gives it; absent is zero. */

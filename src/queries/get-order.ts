@@ -1,4 +1,4 @@
-import { Problem } from '../errors';
+import { Problem } from '../domain/problems';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
 import { mapReading } from '../read-model/reading';
 import { readTogether, type Absent } from '../read-model/scripts';

@@ -1,4 +1,4 @@
-import { Problem } from '../errors';
+import { Problem } from '../domain/problems';
 import type { Period } from '../read-model/keys';
 
 /** More than this costs more than a report may. */

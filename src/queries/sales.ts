@@ -1,4 +1,4 @@
-import { formatMinor } from '../money';
+import { formatMinor } from '../domain/money';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
 import { mapReading } from '../read-model/reading';
 import { jsonNumber } from './figures';

@@ -1,4 +1,4 @@
-import { averageMinor, formatMinor } from '../money';
+import { averageMinor, formatMinor } from '../domain/money';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
 import { mapReading } from '../read-model/reading';
 import { readTotals } from './totals';

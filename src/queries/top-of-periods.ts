@@ -1,4 +1,4 @@
-import { Problem } from '../errors';
+import { Problem } from '../domain/problems';
 import { rankedId, type Keys } from '../read-model/keys';
 import type { Reader } from '../read-model/reader';
 import type { Reading } from '../read-model/reading';

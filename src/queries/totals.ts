@@ -1,4 +1,4 @@
-import type { Minor } from '../money';
+import type { Minor } from '../domain/money';
 import type { Keys, Period } from '../read-model/keys';
 import type { Reader } from '../read-model/reader';
 import { mapReading, type Reading } from '../read-model/reading';

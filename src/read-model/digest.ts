@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Content, Slice } from './inspect';
 import type { Keys } from './keys';
-import { isWrongType } from './redis';
+import { isWrongType } from '../redis/client';
 import type { ScriptedRedis } from './scripts';
 
 /**

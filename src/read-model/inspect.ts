@@ -1,5 +1,5 @@
 import type { Keys } from './keys';
-import { isWrongType } from './redis';
+import { isWrongType } from '../redis/client';
 import type { ScriptedRedis } from './scripts';
 
 /** What a key holds. Of a sorted set only some members are looked at, and how many there are in all. */

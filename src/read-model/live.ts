@@ -1,5 +1,5 @@
 import { Keys, liveKey } from './keys';
-import { isWrongType } from './redis';
+import { isWrongType } from '../redis/client';
 import type { ScriptedRedis } from './scripts';
 
 /** Which generation is live, as this process knows it. Shared by the reader and the projector of a process. */

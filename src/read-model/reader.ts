@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Problem } from '../errors';
-import { parseTip } from '../events';
+import { Problem } from '../domain/problems';
+import { parseTip } from '../domain/events';
 import type { Keys } from './keys';
 import type { LiveGeneration } from './live';
 import type { Reading } from './reading';
-import { isUnreachable, isWrongType, redisProblem } from './redis';
+import { isUnreachable, isWrongType, redisProblem } from '../redis/client';
 import type { ScriptedRedis } from './scripts';
-import { SharedFetches } from './shared-fetches';
+import { SharedFetches } from './coalescing';
 
 /** What was read, and the position at which it is true. */
 export interface Positioned<T> {

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
-import { formatTip, type Tip } from '../events';
+import { formatTip, type Tip } from '../domain/events';
 import type { Changes } from './changes';
 import type { Content } from './inspect';
 import { blockOf, liveKey, type Keys, type Period } from './keys';
 import type { Reading } from './reading';
-import { isOutOfMemory, isWrongType } from './redis';
+import { isOutOfMemory, isWrongType } from '../redis/client';
 
 function lua(name: string): string {
   return readFileSync(join(__dirname, 'scripts', `${name}.lua`), 'utf8');

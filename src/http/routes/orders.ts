@@ -1,4 +1,4 @@
-import { formatMinor } from '../../money';
+import { formatMinor } from '../../domain/money';
 import { answerOf, eventOf, identityOf } from '../commands';
 import type { Handlers } from '../handlers';
 import * as schemas from '../schemas';

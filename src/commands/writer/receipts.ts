@@ -1,7 +1,7 @@
-import { Problem } from '../errors';
-import type { LoggedEvent } from '../events';
-import type { Session } from '../mysql/database';
-import { findCommands, type FoundCommand } from '../mysql/log';
+import { Problem } from '../../domain/problems';
+import type { LoggedEvent } from '../../domain/events';
+import type { Session } from '../../mysql/pool';
+import { findCommands, type FoundCommand } from '../../mysql/log';
 import type { Command } from './command';
 import type { CommandIdentity } from './identity';
 

@@ -1,7 +1,7 @@
-import { Problem } from '../errors';
-import type { TallyEvent } from '../events';
-import type { Session } from '../mysql/database';
-import type { NewEvent } from '../mysql/log';
+import { Problem } from '../../domain/problems';
+import type { TallyEvent } from '../../domain/events';
+import type { Session } from '../../mysql/pool';
+import type { NewEvent } from '../../mysql/log';
 import { uniqueIdentity, type CommandIdentity } from './identity';
 
 /** A command, ready to be carried out within a transaction. */

@@ -1,7 +1,7 @@
-import { tipOf, type LoggedEvent, type Tip } from '../events';
-import { Changes } from '../read-model/changes';
-import type { Keys } from '../read-model/keys';
-import { project } from './project';
+import { tipOf, type LoggedEvent, type Tip } from '../../domain/events';
+import { Changes } from '../../read-model/changes';
+import type { Keys } from '../../read-model/keys';
+import { project } from '../project';
 
 /** Some 70 orders of two lines; holds Redis for 2 to 3 ms. */
 const MAX_OPERATIONS = 2000;

@@ -1,10 +1,10 @@
-import type { TallyEvent } from '../events';
-import type { Database, Session } from '../mysql/database';
+import type { TallyEvent } from '../domain/events';
+import type { Database, Session } from '../mysql/pool';
 import { latestEvents, type SubjectKind } from '../mysql/log';
-import { lockOrders, markLogged } from '../mysql/orders';
-import { keyedIdentity } from './identity';
-import { NothingToDo } from './command';
-import type { Writer } from './writer';
+import { lockOrders, markLogged } from '../mysql/tables/orders';
+import { keyedIdentity } from './writer/identity';
+import { NothingToDo } from './writer/command';
+import type { Writer } from './writer/writer';
 
 /**
  * Tells the log what another program did to an order, product or user in MySQL, so that the reports follow. Which state

@@ -6,7 +6,7 @@ import {
   type RowDataPacket,
 } from 'mysql2/promise';
 import type { Config } from '../config';
-import { Problem } from '../errors';
+import { Problem } from '../domain/problems';
 import { failureOf } from './failures';
 import { within } from './within';
 

@@ -1,6 +1,6 @@
-import { errorMessage } from '../errors';
-import { isUnreachable } from './redis';
-import type { ScriptedRedis } from './scripts';
+import { errorMessage } from '../domain/problems';
+import { isUnreachable } from './client';
+import type { ScriptedRedis } from '../read-model/scripts';
 
 /** Whether Redis may evict keys of the read model, which have no TTL. */
 export async function evictionCheck(redis: ScriptedRedis): Promise<{ ok: boolean; detail: string }> {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { subjectId, type Order, type TallyEvent, type Tip } from '../events';
-import { readProductsAfter, readUsersAfter } from '../mysql/catalogue';
-import type { Database, Session } from '../mysql/database';
-import { latestEvents, readHead, readOrdersWithoutRow, type Head, type SubjectKind } from '../mysql/log';
-import { readOrdersAfter } from '../mysql/orders';
+import { subjectId, type Order, type TallyEvent, type Tip } from '../../domain/events';
+import { readProductsAfter, readUsersAfter } from '../../mysql/tables/catalogue';
+import type { Database, Session } from '../../mysql/pool';
+import { latestEvents, readHead, readOrdersWithoutRow, type Head, type SubjectKind } from '../../mysql/log';
+import { readOrdersAfter } from '../../mysql/tables/orders';
 
 /** Small, so that what a page is made into is gone again before the garbage collector takes it for lasting. */
 const PAGE_ROWS = 200;

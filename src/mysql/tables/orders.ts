@@ -1,7 +1,7 @@
-import { fingerprint, type Order } from '../events';
-import { formatMinor, minorFromDecimal } from '../money';
-import { safeId, type Session, type Statement } from './database';
-import { fromDatetime, toDatetime } from './time';
+import { fingerprint, type Order } from '../../domain/events';
+import { formatMinor, minorFromDecimal } from '../../domain/money';
+import { safeId, type Session, type Statement } from '../pool';
+import { fromDatetime, toDatetime } from '../time';
 
 /** An order as its rows state it. */
 export interface StoredOrder {

@@ -1,12 +1,12 @@
-import type { Order, TallyEvent, Tip } from '../events';
-import type { Database } from '../mysql/database';
-import { latestEvents, readAfter, type Head, type SubjectKind } from '../mysql/log';
-import type { Content, Slice } from '../read-model/inspect';
-import { blockOf, type Keys } from '../read-model/keys';
-import { MemoryModel } from '../read-model/memory-model';
-import type { Operation } from '../read-model/operations';
-import { GenerationLost } from './applier';
-import { orderHash, project } from './project';
+import type { Order, TallyEvent, Tip } from '../../domain/events';
+import type { Database } from '../../mysql/pool';
+import { latestEvents, readAfter, type Head, type SubjectKind } from '../../mysql/log';
+import type { Content, Slice } from '../../read-model/inspect';
+import { blockOf, type Keys } from '../../read-model/keys';
+import { MemoryModel } from '../../read-model/memory-model';
+import type { Operation } from '../../read-model/operations';
+import { GenerationLost } from '../projector/applier';
+import { orderHash, project } from '../project';
 
 const PAGE_EVENTS = 1000;
 

@@ -1,16 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { settleAll } from '../concurrency';
-import { Problem } from '../errors';
-import type { LoggedEvent } from '../events';
-import { unreachableProblem, type Database } from '../mysql/database';
-import { failureOf } from '../mysql/failures';
+import { settleAll } from '../../concurrency';
+import { Problem } from '../../domain/problems';
+import type { LoggedEvent } from '../../domain/events';
+import { unreachableProblem, type Database } from '../../mysql/pool';
+import { failureOf } from '../../mysql/failures';
 import {
   appendAndCommit,
   CommitOutcomeUnknown,
   findCommandsUnderHeadLock,
   type Appended,
-} from '../mysql/log';
-import { Batches } from './batches';
+} from '../../mysql/log';
+import { Batches } from './group-commit';
 import { alone, identified, NothingToDo, type Command, type SharedCommand } from './command';
 import { commandIds, findReceipt, hexOf, problemOr, receiptOf, replayOf, type Receipt } from './receipts';
 import { carryOutTogether } from './shared-transaction';

@@ -1,6 +1,6 @@
-import { Problem } from '../errors';
-import type { Database } from '../mysql/database';
-import { appendAndCommit, findCommands, type Appended } from '../mysql/log';
+import { Problem } from '../../domain/problems';
+import type { Database } from '../../mysql/pool';
+import { appendAndCommit, findCommands, type Appended } from '../../mysql/log';
 import { identified, type CommandEvents, type SharedCommand } from './command';
 import { commandIds, hexOf, problemOr, receiptOf, type Receipt } from './receipts';
 

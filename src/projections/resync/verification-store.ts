@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { verificationKey } from '../read-model/keys';
-import { readStored } from '../read-model/stored';
-import type { ScriptedRedis } from '../read-model/scripts';
+import { verificationKey } from '../../read-model/keys';
+import { readStored } from '../../redis/stored';
+import type { ScriptedRedis } from '../../read-model/scripts';
 import type { Verification } from './verify';
 
 const storedVerification = z.object({

@@ -5,8 +5,8 @@ import {
   livePattern,
   olderVersionOf,
   servingKey,
-} from '../read-model/keys';
-import type { ScriptedRedis } from '../read-model/scripts';
+} from '../../read-model/keys';
+import type { ScriptedRedis } from '../../read-model/scripts';
 
 /** A builder that says nothing for this long is taken for dead. */
 export const KEEPER_TTL_MS = 60_000;

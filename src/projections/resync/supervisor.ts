@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
-import { errorMessage } from '../errors';
-import type { Database } from '../mysql/database';
-import type { Keys } from '../read-model/keys';
-import type { LiveGeneration } from '../read-model/live';
-import type { ScriptedRedis } from '../read-model/scripts';
-import { GenerationLost } from './applier';
+import { errorMessage } from '../../domain/problems';
+import type { Database } from '../../mysql/pool';
+import type { Keys } from '../../read-model/keys';
+import type { LiveGeneration } from '../../read-model/live';
+import type { ScriptedRedis } from '../../read-model/scripts';
+import { GenerationLost } from '../projector/applier';
 import { collectGarbage, discard, keepServing } from './generations';
 import { rebuild, type Rebuilt } from './rebuild';
 import { saveVerification, type StoredVerification } from './verification-store';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { workKey } from '../read-model/keys';
-import { readStored } from '../read-model/stored';
-import { takeLock, type ScriptedRedis } from '../read-model/scripts';
+import { workKey } from '../../read-model/keys';
+import { readStored } from '../../redis/stored';
+import { takeLock, type ScriptedRedis } from '../../read-model/scripts';
 
 /** A worker that says nothing for this long is taken for dead, and another may begin. */
 const TTL_MS = 15_000;

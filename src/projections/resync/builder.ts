@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
-import type { TallyEvent, Tip } from '../events';
-import { Changes } from '../read-model/changes';
-import type { Keys } from '../read-model/keys';
-import type { Operation } from '../read-model/operations';
-import { fill, finish, type Outcome, type ScriptedRedis } from '../read-model/scripts';
+import type { TallyEvent, Tip } from '../../domain/events';
+import { Changes } from '../../read-model/changes';
+import type { Keys } from '../../read-model/keys';
+import type { Operation } from '../../read-model/operations';
+import { fill, finish, type Outcome, type ScriptedRedis } from '../../read-model/scripts';
 import { KEEPER_TTL_MS } from './generations';
-import { project } from './project';
+import { project } from '../project';
 
 /** Words of JSON in one chunk; it holds Redis for 1 to 2 ms, and this process for less. */
 const MAX_WORDS = 1000;

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { isWrongType } from './redis';
-import type { ScriptedRedis } from './scripts';
+import { isWrongType } from './client';
+import type { ScriptedRedis } from '../read-model/scripts';
 
 /** A JSON document that Tally stored in Redis; undefined where there is none, or it is not that any more. */
 export async function readStored<S extends z.ZodType>(

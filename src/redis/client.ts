@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import type { Config } from '../config';
-import { errorCode, errorMessage, Problem } from '../errors';
+import { errorCode, errorMessage, Problem } from '../domain/problems';
 
 /**
  * A client that fails fast instead of piling commands up: nothing is queued while Redis is away, nothing is sent twice

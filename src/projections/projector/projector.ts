@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { errorMessage } from '../errors';
-import type { Tip } from '../events';
-import type { Database } from '../mysql/database';
-import { readHead, type Appended } from '../mysql/log';
-import type { LiveGeneration } from '../read-model/live';
-import type { Keys } from '../read-model/keys';
-import type { ScriptedRedis } from '../read-model/scripts';
+import { errorMessage } from '../../domain/problems';
+import type { Tip } from '../../domain/events';
+import type { Database } from '../../mysql/pool';
+import { readHead, type Appended } from '../../mysql/log';
+import type { LiveGeneration } from '../../read-model/live';
+import type { Keys } from '../../read-model/keys';
+import type { ScriptedRedis } from '../../read-model/scripts';
 import { applyEvents, catchUp, GenerationLost } from './applier';
-import { Inbox } from './inbox';
-import { Waiters } from './waiters';
+import { Inbox } from './pending-events';
+import { Waiters } from './position-waiters';
 
 /** Events of other instances come first: give them this long, in this many looks, before reading MySQL for them. */
 const GAP_PAUSE_MS = 3;

@@ -1,5 +1,5 @@
-import { tipOf, type LoggedEvent, type Tip } from '../events';
-import type { Appended } from '../mysql/log';
+import { tipOf, type LoggedEvent, type Tip } from '../../domain/events';
+import type { Appended } from '../../mysql/log';
 
 /** More than this waits in MySQL instead, where it is anyway. */
 const MAX_EVENTS = 10_000;

@@ -1,4 +1,4 @@
-import type { Session } from './database';
+import type { Session } from '../pool';
 
 export interface ProductRow {
   id: number;

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseTip, tipOf, type LoggedEvent, type Tip } from '../events';
-import type { Database } from '../mysql/database';
-import { readAfter, readHead, type Head } from '../mysql/log';
-import type { Keys } from '../read-model/keys';
-import { apply, readAppliedTip, type ScriptedRedis } from '../read-model/scripts';
+import { parseTip, tipOf, type LoggedEvent, type Tip } from '../../domain/events';
+import type { Database } from '../../mysql/pool';
+import { readAfter, readHead, type Head } from '../../mysql/log';
+import type { Keys } from '../../read-model/keys';
+import { apply, readAppliedTip, type ScriptedRedis } from '../../read-model/scripts';
 import { nextBatches } from './batch';
 
 /** Why a generation cannot be kept up any more: it must be rebuilt. */

@@ -1,5 +1,5 @@
-import { Problem } from '../errors';
-import { queueIsFull } from '../mysql/database';
+import { Problem } from '../../domain/problems';
+import { queueIsFull } from '../../mysql/pool';
 
 /** Transactions under way at a time: while one waits for its disk, the next one reads. */
 const MAX_IN_FLIGHT = 2;
