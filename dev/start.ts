@@ -10,20 +10,25 @@ import { LaunchError } from './launch-error';
 import { DEFAULT_DATA_DIR } from './paths';
 import { startServers } from './servers';
 import { onShutdown } from './shutdown';
-import { welcome } from './welcome';
+import { watchService } from './watch';
+import { developerWelcome, welcome } from './welcome';
 
 const USAGE = `Usage: npm start -- [options]
+       npm run dev -- [options]
 
 Starts Tally, and a database and a Redis for it unless DATABASE_URL and REDIS_URL name them.
+With "npm run dev", Tally starts again when a file in src/ or migrations/ changes; the servers keep running.
 
 Options:
   --data-dir DIR  where the servers that it starts keep their data (default: .data)
   --no-install    never install missing servers with apt-get
+  --watch         what "npm run dev" adds
   --help          show this`;
 
 interface Options {
   dataDir: string;
   allowInstall: boolean;
+  watch: boolean;
 }
 
 /** The launcher speaks on stderr, so that stdout is the service's log and nothing else. */
@@ -39,11 +44,16 @@ function readOptions(args: string[]): Options | undefined {
       options: {
         'data-dir': { type: 'string', default: DEFAULT_DATA_DIR },
         'no-install': { type: 'boolean', default: false },
+        watch: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     });
     if (values.help) return undefined;
-    return { dataDir: path.resolve(values['data-dir']), allowInstall: !values['no-install'] };
+    return {
+      dataDir: path.resolve(values['data-dir']),
+      allowInstall: !values['no-install'],
+      watch: values.watch,
+    };
   } catch (error) {
     throw new LaunchError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
   }
@@ -74,28 +84,30 @@ async function undoAll([step, ...later]: (() => Promise<void>)[]): Promise<void>
   }
 }
 
-function start({ dataDir, allowInstall }: Options): void {
-  const { env } = process;
+function start({ dataDir, allowInstall, watch }: Options): void {
   /** How to undo what was done so far, the last thing first. */
   const undo: (() => Promise<void>)[] = [];
   let stopping = false;
 
   async function up(): Promise<void> {
-    const dataLock = env.DATABASE_URL && env.REDIS_URL ? undefined : await lock(dataDir);
+    const dataLock = process.env.DATABASE_URL && process.env.REDIS_URL ? undefined : await lock(dataDir);
     if (dataLock) undo.unshift(dataLock.release);
 
-    const servers = await startServers({ env, dataDir, ephemeral: false, allowInstall, log: say, onDeath });
-    undo.unshift(servers.stop);
+    const options = { env: process.env, dataDir, ephemeral: false, allowInstall, log: say, onDeath } as const;
+    const { databaseUrl, redisUrl, stop } = await startServers(options);
+    undo.unshift(stop);
     if (stopping) return;
 
-    const { databaseUrl, redisUrl } = servers;
-    const config = loadConfig({ ...env, DATABASE_URL: databaseUrl, REDIS_URL: redisUrl });
-    const app = await startApp(config, { logStream: logStream() });
-    undo.unshift(() => app.close());
+    const env = { ...process.env, DATABASE_URL: databaseUrl, REDIS_URL: redisUrl };
+    const config = loadConfig(env);
+    const service = watch
+      ? watchService({ env, config, log: logStream(), onDeath })
+      : await startApp(config, { logStream: logStream() });
+    undo.unshift(() => service.close());
 
-    dataLock?.publish({ databaseUrl, redisUrl, url: app.url });
-    const dataDirOption = dataDir === DEFAULT_DATA_DIR ? '' : `--data-dir ${dataDir} `;
-    say(welcome(app.url, `npm run tally -- ${dataDirOption}`.trimEnd()));
+    dataLock?.publish({ databaseUrl, redisUrl, url: service.url });
+    const cli = `npm run tally -- ${dataDir === DEFAULT_DATA_DIR ? '' : `--data-dir ${dataDir}`}`.trimEnd();
+    say((watch ? developerWelcome : welcome)(service.url, cli));
   }
 
   const starting = up();

@@ -17,3 +17,12 @@ export function welcome(url: string, cli: string): string {
   Ctrl-C stops it.
 `;
 }
+
+/** The same for a developer, before the service answers. */
+export function developerWelcome(url: string, cli: string): string {
+  return `
+  Tally starts at ${url}, and restarts when a file in src/ or migrations/ changes.
+  MySQL and Redis keep running. The command line: ${cli}
+  Ctrl-C stops everything.
+`;
+}

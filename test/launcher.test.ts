@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -330,6 +330,21 @@ describe('npm start', () => {
     expect(await started.ended).toEqual([0, null]);
     expect(await readFile(path.join(dataDir, 'log', 'mysql.log'), 'utf8')).toContain('Shutdown complete');
     expect(await readFile(path.join(dataDir, 'log', 'redis.log'), 'utf8')).toContain('SIGTERM');
+  });
+
+  it('restarts the service alone when a source changes, where it watches them', async () => {
+    const started = runScript('start.ts', '--watch', '--data-dir', path.join(await tempDir(), 'data'));
+    const addresses = () =>
+      [...started.output.matchAll(/Server listening at (http:[^"]+)/g)].map(([, url]) => url);
+    await waitUntil(() => addresses().length === 1);
+    await utimes(path.join(ROOT, 'src', 'version.ts'), new Date(), new Date());
+    await waitUntil(() => addresses().length === 2);
+    const { checks } = (await (await fetch(`${addresses()[1]}/health/ready`)).json()) as { checks: object };
+    expect(checks).toMatchObject({ mysql: { ok: true }, redis: { ok: true } });
+    expect(started.output.match(/a private one/g)).toHaveLength(2); // MySQL and Redis, each started once
+
+    started.child.kill('SIGINT');
+    expect(await started.ended).toEqual([0, null]);
   });
 
   it('explains an unknown option, a bad data directory and missing servers, without a stack', async () => {
