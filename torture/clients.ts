@@ -7,6 +7,8 @@ import type { Service } from './service';
 /** Beyond every bound of the service: a request that takes longer is left hanging. */
 const ANSWER_WITHIN_MS = 25_000;
 const MAX_RETRIES = 12;
+/** So many clients may rest between their requests as people do. */
+const UNHURRIED_CLIENTS = 8;
 
 /** An order that a client asked for. */
 export interface Wish {
@@ -24,6 +26,8 @@ type Request = Pick<Operation, 'method' | 'path'> & { sent?: unknown; key?: stri
 /** The clients of a run: what they asked for, and what they were promised. */
 export class Clients {
   readonly wishes: Wish[] = [];
+  /** Those that were acknowledged, and that nobody has asked to delete. */
+  private readonly living: Wish[] = [];
   private markers = 0;
   private keys = 0;
   /** Highest position that any client was told. */
@@ -52,8 +56,12 @@ export class Clients {
     }
   }
 
+  /** Many clients rest less than few, so that they load the services and their commands share transactions. */
   start(count: number, random: Random): void {
-    for (let client = 0; client < count; client++) this.loops.push(this.live(client, random.fork()));
+    const restFactor = Math.min(1, UNHURRIED_CLIENTS / count);
+    for (let client = 0; client < count; client++) {
+      this.loops.push(this.live(client, random.fork(), restFactor));
+    }
   }
 
   /** Lets nobody begin anything; resolves when what was begun has ended. */
@@ -83,10 +91,10 @@ export class Clients {
     return this.attempt(client, wish, service, key);
   }
 
-  private async live(client: number, random: Random): Promise<void> {
+  private async live(client: number, random: Random, restFactor: number): Promise<void> {
     while (this.running) {
       if (!this.paused) await this.act(client, random);
-      await delay(random.int(5, 60));
+      await delay(random.int(5, 60) * restFactor);
     }
   }
 
@@ -121,11 +129,9 @@ export class Clients {
   }
 
   private async deleteSomething(client: number, random: Random): Promise<void> {
-    const living = this.wishes.filter(
-      ({ attempts, deletions }) => deletions.length === 0 && attempts.some(({ outcome }) => outcome === 'ok'),
-    );
-    if (living.length === 0) return;
-    const wish = random.pick(living);
+    if (this.living.length === 0) return;
+    const index = random.int(0, this.living.length - 1);
+    const [wish] = this.living.splice(index, 1) as [Wish];
     const key = random.chance(0.6) ? { key: `key-${++this.keys}` } : {};
     const path = `/orders/${orderIdOf(wish)}`;
     for (let attempt = 1; attempt <= MAX_RETRIES; attempt++) {
@@ -213,9 +219,15 @@ export class Clients {
     key: { key?: string },
   ): Promise<Operation> {
     const sent = { user_id: wish.userId, items: wish.items };
-    return this.request(client, service, { method: 'POST', path: '/orders', sent, ...key }, (begun) =>
-      wish.attempts.push(begun),
+    const operation = await this.request(
+      client,
+      service,
+      { method: 'POST', path: '/orders', sent, ...key },
+      (begun) => wish.attempts.push(begun),
     );
+    const acknowledged = wish.attempts.filter(({ outcome }) => outcome === 'ok');
+    if (acknowledged.length === 1 && acknowledged[0] === operation) this.living.push(wish);
+    return operation;
   }
 
   /** Repeats what must succeed; only before the first fault. */

@@ -18,6 +18,7 @@ interface Options {
   runs: number;
   seconds: number;
   gap: number;
+  clients: number;
   faults: FaultName[];
   planted?: string;
   alone?: number;
@@ -33,6 +34,12 @@ async function main(argv: string[]): Promise<number> {
     .option('--runs <number>', 'so many runs, each with the next seed', natural, 1)
     .option('--seconds <number>', 'how long faults are injected in each run', natural, 60)
     .option('--gap <ms>', 'mean time from one fault to the next', natural, 900)
+    .option(
+      '--clients <number>',
+      'how many send requests; from 64 on, commands share transactions',
+      natural,
+      8,
+    )
     .option('--faults <names>', `only these, by commas: ${FAULT_NAMES.join(', ')}`, faultNames, FAULT_NAMES)
     .option(
       '--planted <name>',
@@ -65,20 +72,23 @@ async function torture(servers: Servers, build: string, options: Options): Promi
   for (let seed = options.seed; seed < options.seed + options.runs; seed++) {
     const result = await run(servers, build, {
       seed,
+      clients: options.clients,
       faults: options.faults,
       durationMs: options.seconds * 1000,
       gapMs: options.gap,
     });
     const { faults, operations, events, healMs, readsChecked, readsExcused, outcomes } = result;
+    const groups = result.commandsPerTransaction?.toFixed(1) ?? 'unknown';
     console.log(
       `seed ${seed}: ${sum(faults)} faults of ${Object.keys(faults).length} kinds, ${operations} requests ` +
-        `(${JSON.stringify(outcomes)}), ${events} events, ${readsChecked} reads checked at their position ` +
+        `(${JSON.stringify(outcomes)}), ${events} events, ${groups} commands a transaction, ${readsChecked} reads checked at their position ` +
         `(${readsExcused} of damaged keys not), whole again after ${healMs} ms: ${verdictOf(result)}`,
     );
     await record(options.out, {
       kind: 'run',
       mysql: servers.mysqlVersion,
       seconds: options.seconds,
+      clients: options.clients,
       ...result,
     });
     if (result.violations.length > 0) {
@@ -111,6 +121,7 @@ async function provePlanted(servers: Servers, which: string, options: Options): 
   const faults = [...new Set(bugs.flatMap((bug) => bug.faults))];
   const control = {
     seed: options.seed,
+    clients: options.clients,
     durationMs: faults.length * 1500,
     gapMs: PLANTED_GAP_MS,
     faults,
@@ -121,7 +132,7 @@ async function provePlanted(servers: Servers, which: string, options: Options): 
   console.log(`without a bug: ${violations.length} violations`);
   let missed = violations.length;
   for (const bug of bugs) {
-    const caught = await inBuild(bug.edits, (build) => catchBug(servers, build, bug, options.seed));
+    const caught = await inBuild(bug.edits, (build) => catchBug(servers, build, bug, options));
     const told = caught?.slice(0, 200) ?? bug.about;
     console.log(`${caught === undefined ? 'NOT CAUGHT' : 'caught'}  ${bug.name}: ${told}`);
     if (caught === undefined) missed += 1;
@@ -136,11 +147,11 @@ async function catchBug(
   servers: Servers,
   build: string,
   { faults, seconds, caughtBy }: PlantedBug,
-  firstSeed: number,
+  { seed: firstSeed, clients }: Options,
 ): Promise<string | undefined> {
   const ATTEMPTS = 3; // a bug may need luck: what the seed cannot fix is how the processes are timed
   for (let seed = firstSeed; seed < firstSeed + ATTEMPTS; seed++) {
-    const options = { seed, durationMs: seconds * 1000, gapMs: PLANTED_GAP_MS, faults, caughtBy };
+    const options = { seed, clients, durationMs: seconds * 1000, gapMs: PLANTED_GAP_MS, faults, caughtBy };
     const violations = await run(servers, build, options).then(
       (result) => result.violations,
       (error: unknown) => [`the run could not be carried out: ${String(error)}`],
@@ -178,7 +189,8 @@ async function explain({ seed, violations, history }: RunResult, options: Option
   const only = options.faults === FAULT_NAMES ? '' : ` --faults ${options.faults.join(',')}`;
   console.log(`\nthe whole history: ${file}`);
   console.log(
-    `again: npm run torture -- --seed ${seed} --seconds ${options.seconds} --gap ${options.gap}${only}`,
+    `again: npm run torture -- --seed ${seed} --seconds ${options.seconds} --gap ${options.gap} ` +
+      `--clients ${options.clients}${only}`,
   );
 }
 

@@ -81,7 +81,7 @@ function sum(numbers: number[]): number {
 }
 
 function putScore(keys: Record<string, unknown>, key: string, name: string, score: number): void {
-  keys[key] = { ...(keys[key] as object), [name]: String(score) };
+  ((keys[key] ??= {}) as Record<string, string>)[name] = String(score);
 }
 
 function addScore(keys: Record<string, unknown>, key: string, name: string, by: number): void {

@@ -8,18 +8,27 @@ interface Figures {
   revenue: number;
 }
 
-/** The log, event by event, and what every report must show there; computed in the plainest way. */
+/**
+ * The log, event by event, and what every report must show there. A run has tens of thousands of reads, each at another
+ * position: so the figures go along with the events, and a read adds up months, products or users, never orders.
+ */
 export class Replay {
   private readonly orders = new Map<number, PlainOrder>();
   private readonly products = new Map<number, { name: string; sku: string }>();
   private readonly users = new Map<number, { name: string }>();
+  /** Ids of the orders, ascending. */
+  private readonly ids: number[] = [];
+  private readonly total = nothing();
+  private readonly ofMonth = new Map<string, Figures>();
+  private readonly ofUser = new Map<number, Figures>();
+  private readonly ofProduct = new Map<number, Figures>();
 
   /** @returns what is wrong with an event that comes after those before it. */
   apply({ position, type, payload }: LogEvent): string[] {
     switch (type) {
       case 'OrderCreated': {
-        const again = this.orders.has(payload.order_id);
-        this.orders.set(payload.order_id, {
+        const again = this.remove(payload.order_id);
+        this.add({
           id: payload.order_id,
           userId: payload.user_id,
           createdAt: payload.created_at,
@@ -32,7 +41,7 @@ export class Replay {
         return again ? [`event ${position} creates order ${payload.order_id}, which exists`] : [];
       }
       case 'OrderDeleted':
-        return this.orders.delete(payload.order_id)
+        return this.remove(payload.order_id)
           ? []
           : [`event ${position} deletes order ${payload.order_id}, which does not exist`];
       case 'ProductAdded':
@@ -52,6 +61,34 @@ export class Replay {
     }
   }
 
+  private add(order: PlainOrder): void {
+    this.orders.set(order.id, order);
+    // Transactions commit in another order than they take their ids, but not by much.
+    this.ids.splice(this.ids.findLastIndex((id) => id < order.id) + 1, 0, order.id);
+    this.count(order, 1);
+  }
+
+  /** @returns whether it was there. */
+  private remove(id: number): boolean {
+    const order = this.orders.get(id);
+    if (order === undefined) return false;
+    this.orders.delete(id);
+    this.ids.splice(this.ids.lastIndexOf(id), 1);
+    this.count(order, -1);
+    return true;
+  }
+
+  private count({ createdAt, userId, lines }: PlainOrder, sign: 1 | -1): void {
+    const wholes = [this.total, of(this.ofMonth, createdAt.slice(0, 7)), of(this.ofUser, userId)];
+    for (const figures of wholes) figures.orders += sign;
+    for (const { productId, quantity, unitCents } of lines) {
+      for (const figures of [...wholes, of(this.ofProduct, productId)]) {
+        figures.units += sign * quantity;
+        figures.revenue += sign * quantity * unitCents;
+      }
+    }
+  }
+
   shop(): PlainShop {
     return { orders: this.orders, products: this.products, users: this.users };
   }
@@ -62,7 +99,7 @@ export class Replay {
     const limit = Number(searchParams.get('limit'));
     switch (pathname) {
       case '/orders/reports/summary': {
-        const { orders, units, revenue } = sum([...this.orders.values()]);
+        const { orders, units, revenue } = this.total;
         const average = orders === 0 ? 0 : Math.floor((2 * revenue + orders) / (2 * orders));
         return { orders, units, revenue: euros(revenue), average_order_value: euros(average) };
       }
@@ -82,14 +119,7 @@ export class Replay {
   }
 
   private bestSellers(by: 'units' | 'revenue') {
-    const products = new Map<number, { units: number; revenue: number }>();
-    for (const { lines } of this.orders.values()) {
-      for (const { productId, quantity, unitCents } of lines) {
-        const { units, revenue } = products.get(productId) ?? { units: 0, revenue: 0 };
-        products.set(productId, { units: units + quantity, revenue: revenue + quantity * unitCents });
-      }
-    }
-    return [...products]
+    return [...this.ofProduct]
       .filter(([, figures]) => figures[by] !== 0)
       .toSorted(([idA, a], [idB, b]) => b[by] - a[by] || idA - idB)
       .map(([id, { units, revenue }]) => ({
@@ -102,62 +132,60 @@ export class Replay {
   }
 
   private highestSpenders() {
-    const users = new Map<number, { spent: number; orders: number }>();
-    for (const order of this.orders.values()) {
-      const { spent, orders } = users.get(order.userId) ?? { spent: 0, orders: 0 };
-      users.set(order.userId, { spent: spent + sum([order]).revenue, orders: orders + 1 });
-    }
-    return [...users]
-      .filter(([, { spent }]) => spent !== 0)
-      .toSorted(([idA, a], [idB, b]) => b.spent - a.spent || idA - idB)
-      .map(([id, { spent, orders }]) => ({
+    return [...this.ofUser]
+      .filter(([, { revenue }]) => revenue !== 0)
+      .toSorted(([idA, a], [idB, b]) => b.revenue - a.revenue || idA - idB)
+      .map(([id, { revenue, orders }]) => ({
         user_id: id,
         name: this.users.get(id)?.name ?? '',
-        total_expense: euros(spent),
+        total_expense: euros(revenue),
         orders_count: orders,
       }));
   }
 
+  /** `from` and `to` are first days of months. */
   private salesByMonth(from: string, to: string) {
-    const orders = [...this.orders.values()].filter(({ createdAt }) => createdAt >= from && createdAt < to);
+    const sum = nothing();
     const intervals: unknown[] = [];
     for (let start = from; start < to; start = nextMonth(start)) {
-      const { revenue, ...counts } = sum(
-        orders.filter(({ createdAt }) => createdAt.slice(0, 7) === start.slice(0, 7)),
-      );
-      intervals.push({ start, ...counts, revenue: euros(revenue) });
+      const { orders, units, revenue } = this.ofMonth.get(start.slice(0, 7)) ?? nothing();
+      intervals.push({ start, orders, units, revenue: euros(revenue) });
+      sum.orders += orders;
+      sum.units += units;
+      sum.revenue += revenue;
     }
-    const { revenue, ...counts } = sum(orders);
-    return { from, to, interval: 'month', ...counts, revenue: euros(revenue), intervals };
+    return { from, to, interval: 'month', ...sum, revenue: euros(sum.revenue), intervals };
   }
 
   private page(limit: number, userId: number) {
-    const ids = [...this.orders.values()]
-      .filter((order) => userId === 0 || order.userId === userId)
-      .map(({ id }) => id)
-      .toSorted((a, b) => b - a);
-    const shown = ids.slice(0, limit);
-    return {
-      orders: shown.map((id) => view(this.orders.get(id) as PlainOrder)),
-      next_cursor: ids.length > limit ? String(shown.at(-1)) : null,
-    };
+    const shown: PlainOrder[] = [];
+    for (let index = this.ids.length - 1; index >= 0 && shown.length <= limit; index--) {
+      const order = this.orders.get(this.ids[index] as number) as PlainOrder;
+      if (userId === 0 || order.userId === userId) shown.push(order);
+    }
+    const more = shown.length > limit;
+    if (more) shown.pop();
+    return { orders: shown.map(view), next_cursor: more ? String(shown.at(-1)?.id) : null };
   }
 }
 
-function sum(orders: PlainOrder[]): Figures {
-  const figures: Figures = { orders: orders.length, units: 0, revenue: 0 };
-  for (const { quantity, unitCents } of orders.flatMap(({ lines }) => lines)) {
-    figures.units += quantity;
-    figures.revenue += quantity * unitCents;
-  }
-  return figures;
+function nothing(): Figures {
+  return { orders: 0, units: 0, revenue: 0 };
+}
+
+function of<K>(figures: Map<K, Figures>, key: K): Figures {
+  const known = figures.get(key);
+  if (known !== undefined) return known;
+  const fresh = nothing();
+  figures.set(key, fresh);
+  return fresh;
 }
 
 function view(order: PlainOrder) {
   return {
     order_id: order.id,
     user_id: order.userId,
-    total_amount: euros(sum([order]).revenue),
+    total_amount: euros(order.lines.reduce((sum, line) => sum + line.quantity * line.unitCents, 0)),
     items_count: order.lines.length,
     items: order.lines.map(({ productId, quantity }) => ({ product_id: productId, quantity })),
     created_at: order.createdAt,

@@ -9,6 +9,9 @@ export type Recorded =
       mysql: string;
       seed: number;
       seconds: number;
+      clients: number;
+      /** On average; absent where the services did not count it. */
+      commandsPerTransaction?: number | undefined;
       faults: Record<string, number>;
       operations: number;
       readsChecked: number;
@@ -29,10 +32,22 @@ export async function printReport(files: string[]): Promise<void> {
   const runs = records.filter((record) => record.kind === 'run');
   const servers = [...new Set(records.map(({ mysql }) => mysql))].toSorted();
 
-  console.log(
-    '| server | runs | seconds of faults | faults | requests | reads checked | reads of damaged keys | events | worst time until whole | violations |',
-  );
-  console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |');
+  const columns = [
+    'server',
+    'runs',
+    'clients',
+    'seconds of faults',
+    'faults',
+    'requests',
+    'commands in a transaction',
+    'reads checked',
+    'reads of damaged keys',
+    'events',
+    'worst time until whole',
+    'violations',
+  ];
+  console.log(`| ${columns.join(' | ')} |`);
+  console.log(`| ${columns.map(() => '---').join(' | ')} |`);
   for (const server of servers) {
     const own = runs.filter(({ mysql }) => mysql === server);
     if (own.length === 0) continue;
@@ -40,9 +55,11 @@ export async function printReport(files: string[]): Promise<void> {
     const cells = [
       server,
       own.length,
+      range(own.map(({ clients }) => clients)),
       total(({ seconds }) => seconds),
       total(({ faults }) => Object.values(faults).reduce((a, b) => a + b, 0)),
       total(({ operations }) => operations),
+      range(own.flatMap(({ commandsPerTransaction }) => commandsPerTransaction?.toFixed(1) ?? [])),
       total(({ readsChecked }) => readsChecked),
       total(({ readsExcused }) => readsExcused),
       total(({ events }) => events),
@@ -84,6 +101,13 @@ function aboutOf(fault: string): string {
   return fault === MYSQL_RESTORED
     ? 'MySQL gets back the files that it had before the last orders: a restored backup, a failover that lost commits'
     : faultOf(fault as FaultName).about;
+}
+
+/** "8 to 64" */
+function range(values: (number | string)[]): string {
+  const [least = 'unknown', ...others] = values.toSorted((a, b) => Number(a) - Number(b));
+  const most = others.at(-1) ?? least;
+  return least === most ? String(least) : `${least} to ${most}`;
 }
 
 function worst(times: number[]): string {

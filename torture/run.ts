@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { checkKeys, checkLog, checkOrders, checkReads, checkTables } from './check';
 import { Clients } from './clients';
 import { FAULTS, faultOf, type FaultName } from './faults';
+import { GroupMeter } from './group-meter';
 import type { History } from './history';
 import { Random } from './random';
 import { dumpRedis } from './redis-dump';
@@ -13,7 +14,6 @@ import { setStage, type Stage } from './stage';
 import { readTruth } from './truth';
 
 const SERVICES = 3;
-const CLIENTS = 8;
 /** After the last fault, the read model must be whole again within this time. */
 const HEAL_WITHIN_MS = 60_000;
 const SWEEP_ATTEMPTS = 60;
@@ -22,6 +22,7 @@ const PLANTED_HEAL_WITHIN_MS = 20_000;
 
 export interface RunOptions {
   seed: number;
+  clients: number;
   durationMs: number;
   /** Mean time from one fault to the next. */
   gapMs: number;
@@ -39,6 +40,8 @@ export interface RunResult {
   readsChecked: number;
   readsExcused: number;
   events: number;
+  /** The average over the run; undefined where the services do not count it. */
+  commandsPerTransaction: number | undefined;
   /** From the last fault until every key was right again and every service took orders. */
   healMs: number | undefined;
   violations: string[];
@@ -49,17 +52,19 @@ export interface RunResult {
 export async function run(servers: Servers, build: string, options: RunOptions): Promise<RunResult> {
   const stage = await setStage(servers, build, `torture_${Date.now()}`, SERVICES, listenerOf);
   const { history } = stage;
+  const groups = new GroupMeter(stage.services);
   try {
     const clients = new Clients(stage.services, history);
     await clients.fillCatalogue();
     const random = new Random(options.seed);
-    clients.start(CLIENTS, random.fork());
+    clients.start(options.clients, random.fork());
     await injectAll(
       stage,
       scheduleOf(options.seed, options.durationMs, options.gapMs, options.faults),
       options,
     );
     await clients.stop();
+    const commandsPerTransaction = await groups.stop();
 
     const { caughtBy } = options;
     let healMs: number | undefined;
@@ -80,11 +85,13 @@ export async function run(servers: Servers, build: string, options: RunOptions):
       readsChecked: verdict.checked,
       readsExcused: verdict.excused,
       events: verdict.truth.events.length,
+      commandsPerTransaction,
       healMs,
       violations: verdict.violations,
       history,
     };
   } finally {
+    await groups.stop();
     await stage.close();
   }
 }
@@ -96,7 +103,12 @@ export const MYSQL_RESTORED = 'mysql-restored';
 export async function measureHealing(
   servers: Servers,
   build: string,
-  { seed, rounds, faults }: { seed: number; rounds: number; faults: FaultName[] },
+  {
+    seed,
+    rounds,
+    faults,
+    clients: count,
+  }: Pick<RunOptions, 'seed' | 'faults' | 'clients'> & { rounds: number },
   told: (fault: FaultName | typeof MYSQL_RESTORED, times: number[]) => void,
 ): Promise<string[]> {
   const stage = await setStage(servers, build, `torture_${Date.now()}`, SERVICES, listenerOf);
@@ -105,7 +117,7 @@ export async function measureHealing(
     const clients = new Clients(stage.services, stage.history);
     await clients.fillCatalogue();
     const random = new Random(seed);
-    clients.start(CLIENTS, random.fork());
+    clients.start(count, random.fork());
     for (const name of faults) {
       const times: number[] = [];
       while (times.length < rounds) {
