@@ -1,60 +1,62 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, endingWithParent, tail } from './command';
 import { LaunchError } from './launch-error';
 
-/** A server that crashed needs a while to recover its data; one that is not ready by then never will be. */
+/** After a crash, a server first recovers its data. If it is not ready by then, it never will be. */
 const READY_WITHIN_MS = 60_000;
 const PROBE_EVERY_MS = 25;
 
-/** MariaDB writes its dirty pages before it ends: seconds on a slow disk. */
+/** Before it stops, MariaDB writes its dirty pages to disk: on a slow disk that takes seconds. */
 const STOP_WITHIN_MS = 30_000;
 
 export interface ChildOptions {
   name: string;
   command: Command;
   logFile: string;
-  /** Resolves when the server answers, rejects as long as it does not; must bound its own wait. */
+  /** Asks the server something: resolves when it answers, rejects when it does not. Must limit its own wait. */
   probe: () => Promise<void>;
-  /** Called when a server that was ready ends without having been asked to. */
+  /** Called when the server stops by itself after it was ready. */
   onDeath: (message: string) => void;
 }
 
-/** A server that answers. */
 export interface Child {
-  /** Of the server itself: wrappers on the way are replaced by it. */
+  /** The process id of the server itself: `setpriv` becomes the server. */
   pid: number;
-  /** Stops it, and waits for its end. */
+  /** Stops the server and waits until it has ended. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a server as a child process and waits until it answers. It runs in a session of its own: Ctrl-C at the terminal
- * reaches the launcher alone, which stops the application first and its servers after.
- * @throws LaunchError with the end of the server's log.
+ * Starts a server as a child process and waits until it answers. The server gets its own session: Ctrl-C at the terminal
+ * then reaches only the launcher, which stops the service first and the servers after it.
+ * @throws LaunchError with the last lines of the server's log.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { name, logFile, probe, onDeath } = options;
   const [program, ...args] = endingWithParent(options.command);
-  const log = openSync(logFile, 'w'); // one run's log at a time, so that it cannot grow for ever
+  const log = openSync(logFile, 'w'); // keeps the log of one run only, so the file cannot grow without limit
   const child = spawn(program, args, { detached: true, stdio: ['ignore', log, log] });
   closeSync(log);
-  // Where `endingWithParent` cannot help, at least an orderly exit of this process takes the server with it.
+  // Without a working `setpriv`, the server still ends when this process exits normally.
   const endWithUs = () => child.kill('SIGTERM');
   process.once('exit', endWithUs);
 
+  /** How the server ended. */
   let ending: string | undefined;
-  const ended = new Promise<void>((resolve) => {
-    const end = (how: string) => {
-      ending = how;
-      process.off('exit', endWithUs);
-      resolve();
-    };
-    child.once('error', (error) => end(`could not be started: ${error.message}`));
-    child.once('exit', (code, signal) => end(signal ? `was ended by ${signal}` : `exited with code ${code}`));
-  });
+  async function waitForEnd(): Promise<void> {
+    try {
+      const [code, signal] = await once(child, 'exit');
+      ending = signal ? `was ended by ${signal}` : `exited with code ${code}`;
+    } catch (error) {
+      ending = `could not be started (${String(error)})`;
+    }
+    process.off('exit', endWithUs);
+  }
+  const ended = waitForEnd();
 
   let stopping = false;
   async function stop(): Promise<void> {
@@ -67,7 +69,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
   async function failure(what: string): Promise<LaunchError> {
     const text = await readFile(logFile, 'utf8');
-    return new LaunchError(`${name} ${what}. The end of its log (${logFile}):\n${tail(text)}`);
+    return new LaunchError(`${name} ${what}. The last lines of its log (${logFile}):\n${tail(text)}`);
   }
 
   const deadline = performance.now() + READY_WITHIN_MS;

@@ -6,19 +6,19 @@ import path from 'node:path';
 export type Command = [program: string, ...args: string[]];
 
 export interface Outcome {
-  /** `undefined` where the program could not be started, or was ended by a signal or the time limit. */
+  /** `undefined` when the program did not start, or when a signal or the time limit ended it. */
   exitCode: number | undefined;
-  /** What it printed, on both streams. */
+  /** What it printed to stdout and stderr. */
   output: string;
 }
 
-/** Where programs are looked for. A normal user's PATH lacks the folders in which Linux keeps its servers. */
+/** The folders to search for programs. Linux keeps servers in folders that a normal user's PATH does not name. */
 export function defaultSearchPath(env: NodeJS.ProcessEnv): string[] {
   const onPath = (env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '');
   return [...onPath, '/usr/sbin', '/usr/local/sbin'];
 }
 
-/** The full path of the first of `names` that is an executable file in one of the folders. */
+/** The full path of the first executable file with one of these names; an earlier name wins over an earlier folder. */
 export function findProgram(searchPath: string[], ...names: string[]): string | undefined {
   return names.flatMap((name) => searchPath.map((folder) => path.join(folder, name))).find(isExecutable);
 }
@@ -28,13 +28,13 @@ function isExecutable(file: string): boolean {
     accessSync(file, constants.X_OK);
     return statSync(file).isFile();
   } catch {
-    return false; // not there, or not for us: either way, look on
+    return false; // it does not exist, or we may not run it
   }
 }
 
 /**
- * Runs a command to its end, in a session of its own, so that Ctrl-C at the terminal does not cut it off half-way: a
- * package manager or a database that is being initialised would leave a mess. Never rejects.
+ * Runs a command and waits for its end. The command gets its own session, so Ctrl-C does not interrupt it: half an
+ * installation, or half a new database, would be worse than the wait. Never rejects.
  */
 export function run([program, ...args]: Command, limitMs: number): Promise<Outcome> {
   return new Promise((resolve) => {
@@ -53,7 +53,7 @@ export function run([program, ...args]: Command, limitMs: number): Promise<Outco
   });
 }
 
-/** The last lines of a long text, indented, for the end of an error message. */
+/** The last lines of a long text, indented for an error message. */
 export function tail(text: string, lines = 15): string {
   const kept = text.trimEnd().split('\n').slice(-lines);
   return kept.map((line) => `  ${line}`).join('\n');
@@ -62,12 +62,12 @@ export function tail(text: string, lines = 15): string {
 let setprivWorks: boolean | undefined;
 
 /**
- * The same command, made to receive SIGTERM when this process goes away, were it by `kill -9`. Linux alone can do so.
- * The kernel forgets the wish when a program changes its user, so the command must not do that afterwards.
+ * The same command, wrapped so that it gets SIGTERM when this process ends, even by `kill -9`. Only Linux can do this.
+ * The command must not change its user: the kernel then forgets the wrapper's request.
  */
 export function endingWithParent(command: Command): Command {
   const wrapper: Command = ['setpriv', '--pdeathsig', 'TERM'];
-  // The setpriv of a small or old system may lack the option: one trial answers for all of that.
+  // A small or old system may have no `setpriv`, or one without this option. Trying it once answers both.
   setprivWorks ??= spawnSync(wrapper[0], [...wrapper.slice(1), 'true'], { timeout: 5000 }).status === 0;
   return setprivWorks ? [...wrapper, ...command] : command;
 }

@@ -4,13 +4,13 @@ import { LaunchError } from './launch-error';
 import { ROOT } from './paths';
 import type { RunningServer, ServerKind } from './server-kind';
 
-/** An engine that is there answers at once; a client without one may wait for the network. */
+/** A running engine answers at once. A client without an engine may wait for the network. */
 const ANSWER_WITHIN_MS = 10_000;
-/** The first time, images are pulled. */
+/** The first start pulls the images. */
 const START_WITHIN_MS = 600_000;
 const STOP_WITHIN_MS = 60_000;
 
-/** A way to call docker, or `undefined` without an engine that answers: the client is often installed alone. */
+/** The path of docker, or `undefined` if no engine answers: many machines have only the client. */
 export async function findDocker(searchPath: string[]): Promise<string | undefined> {
   const docker = findProgram(searchPath, 'docker');
   if (docker === undefined) return undefined;
@@ -20,7 +20,7 @@ export async function findDocker(searchPath: string[]): Promise<string | undefin
   return compose.exitCode === 0 ? docker : undefined;
 }
 
-/** Starts one service of docker-compose.yml and waits until it is healthy. Its data stays in its volume. */
+/** Starts one service of docker-compose.yml and waits until it is healthy. Its volume keeps the data. */
 export async function startService(docker: string, kind: ServerKind): Promise<RunningServer> {
   const file = path.join(ROOT, 'docker-compose.yml');
   const compose: Command = [docker, 'compose', '--file', file];

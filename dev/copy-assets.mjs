@@ -1,13 +1,4 @@
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { cp } from 'node:fs/promises';
 
-// tsc leaves behind what is not TypeScript: the Lua scripts, which the code reads from beside its own files.
-const root = fileURLToPath(new URL('..', import.meta.url));
-
-for (const file of await readdir(join(root, 'src'), { recursive: true })) {
-  if (!file.endsWith('.lua')) continue;
-  const copy = join(root, 'dist', file);
-  await mkdir(dirname(copy), { recursive: true });
-  await copyFile(join(root, 'src', file), copy);
-}
+// tsc does not copy the Lua scripts, which the code reads from its own folder.
+await cp('src', 'dist', { recursive: true, filter: (file) => !file.endsWith('.ts') });

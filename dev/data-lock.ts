@@ -6,7 +6,7 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 
-/** The holder answers in the same millisecond unless it is frozen. */
+/** The holder answers within a millisecond, unless its process is stopped. */
 const ANSWER_WITHIN_MS = 2000;
 
 const running = z.object({
@@ -18,39 +18,39 @@ const running = z.object({
 });
 const holder = running.partial({ databaseUrl: true, redisUrl: true, url: true });
 
-/** A launcher that has started its servers and the service. */
+/** A launcher whose servers and service are running. */
 export type Running = z.infer<typeof running>;
-/** The process that uses a data directory; the addresses are absent while it is still starting. */
+/** The process that uses a data directory. It has no addresses while it is still starting. */
 export type Holder = z.infer<typeof holder>;
 
 export type DataLock =
-  /** Another process has it: `holder` is absent when that process did not say who it is. */
+  /** Another process has the lock. `holder` is undefined if that process did not answer. */
   | { held: false; holder: Holder | undefined }
   | {
       held: true;
-      /** Tells those who ask, from now on, where the servers are. */
+      /** From now on, whoever asks is told these addresses. */
       publish: (addresses: Pick<Running, 'databaseUrl' | 'redisUrl' | 'url'>) => void;
       release: () => Promise<void>;
     };
 
 /**
- * Makes this process the only launcher for a data directory, which is created if need be: a second server on one
- * directory would wait for half a minute and fail with a riddle. The lock is a listening socket, so that it goes with
- * the process and its holder can be asked who it is.
+ * Makes this process the only launcher of a data directory, and creates the directory if it does not exist. Without the
+ * lock, a second MySQL on the same directory waits for half a minute and then fails with a message that helps nobody.
+ * The lock is a listening socket: it disappears with its process, and others can ask the holder who it is.
  */
 export async function holdDataLock(dataDir: string): Promise<DataLock> {
   await mkdir(dataDir, { recursive: true });
   const address = await lockAddress(dataDir);
   const self: Holder = { pid: process.pid, dataDir: await realpath(dataDir) };
   const server = net.createServer((socket) => {
-    socket.on('error', () => undefined); // who asked went away
+    socket.on('error', () => undefined); // the process that asked has ended
     socket.end(JSON.stringify(self) + '\n');
   });
 
   if (!(await listen(server, address))) {
     const answer = await ask(address);
     if (answer !== 'nobody') return { held: false, holder: answer };
-    // Only a socket file can outlive its process; Linux, which has none, has let go of the name by now.
+    // Nobody listens, but the name was taken: a socket file outlived its process. On Linux, a name is free by now.
     if (!isAbstract(address)) await rm(address, { force: true });
     if (!(await listen(server, address))) return { held: false, holder: undefined };
   }
@@ -65,18 +65,18 @@ export async function holdDataLock(dataDir: string): Promise<DataLock> {
   };
 }
 
-/** The servers that a launcher runs for this data directory, if there is one and it has finished starting. */
+/** What the launcher of this data directory runs; `undefined` if there is no launcher, or if it is still starting. */
 export async function findRunningServers(dataDir: string): Promise<Running | undefined> {
   const answer = await ask(await lockAddress(dataDir));
   return running.safeParse(answer).data;
 }
 
 /**
- * Linux has sockets without a file, which vanish with their process and so are never stale. Elsewhere the lock is a
- * socket file outside the data directory, whose path may be too long for one.
+ * Linux has sockets without a file; they disappear with their process. Elsewhere the lock is a socket file, but not in
+ * the data directory, whose path may be too long for a socket.
  */
 async function lockAddress(dataDir: string): Promise<string> {
-  // A directory that does not exist has no holder; its name as given is as good as any.
+  // A directory that does not exist has no holder, so any name will do.
   const real = await realpath(dataDir).catch(() => path.resolve(dataDir));
   const name = `tally-${createHash('sha256').update(real).digest('hex').slice(0, 24)}`;
   return process.platform === 'linux' ? `\0${name}` : path.join(os.tmpdir(), `${name}.sock`);
@@ -86,7 +86,7 @@ function isAbstract(address: string): boolean {
   return address.startsWith('\0');
 }
 
-/** @returns false if the address is taken. */
+/** @returns false if the address is in use. */
 function listen(server: net.Server, address: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) =>
@@ -99,7 +99,7 @@ function listen(server: net.Server, address: string): Promise<boolean> {
   });
 }
 
-/** @returns 'nobody' if none listens, `undefined` if the listener gives no usable answer in time. */
+/** @returns 'nobody' if no process listens, `undefined` if the listener does not give a valid answer in time. */
 async function ask(address: string): Promise<Holder | 'nobody' | undefined> {
   const socket = net.connect(address);
   const timer = setTimeout(() => socket.destroy(new Error('no answer')), ANSWER_WITHIN_MS);

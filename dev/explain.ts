@@ -2,13 +2,13 @@ import { ConfigError } from '../src/config';
 import { MigrationError } from '../src/mysql/migrate';
 import { LaunchError } from './launch-error';
 
-/** Errors whose message says what to do. */
+/** Errors whose message already says what to do. */
 const EXPLAINED = [LaunchError, ConfigError, MigrationError];
-/** Failures of the file system that are the fault of a directory's owner, mode or disk, not of the code. */
+/** The file system says no: the directory's owner, its mode or the disk is the cause, not the code. */
 const FILE_FAULTS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST']);
 const DATABASE_FAULTS = new Set(['ER_ACCESS_DENIED_ERROR', 'ER_DBACCESS_DENIED_ERROR', 'ER_BAD_DB_ERROR']);
 
-/** What Node's and mysql2's errors carry besides their message. */
+/** What errors of Node and mysql2 have besides a message. */
 interface DetailedError extends Error {
   code?: string;
   syscall?: string;
@@ -17,7 +17,7 @@ interface DetailedError extends Error {
   port?: number;
 }
 
-/** One clear message for what a person can mend; the stack of anything unexpected. */
+/** One clear message for what a person can fix; the stack for anything unexpected. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (EXPLAINED.some((kind) => error instanceof kind)) return error.message;

@@ -3,22 +3,22 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Place, ServerKind } from './server-kind';
 
-/** sun_path holds 108 bytes on Linux and 104 elsewhere, with its final zero. */
+/** The longest path of a socket: 104 bytes on macOS with the final zero, 108 on Linux. */
 const SOCKET_PATH_BYTES = 103;
 const LONGEST_SOCKET = 'tally-1234567-XXXXXX/mysql.sock.lock';
 
 export interface HomeOptions {
   ephemeral: boolean;
-  /** Where kept data goes. */
+  /** Where data is kept that is not ephemeral. */
   dataDir?: string;
   large?: boolean;
   onDeath?: (message: string) => void;
 }
 
-/** The directories of the servers that one launcher starts; made when the first of them needs its place. */
+/** The directories of one launcher's servers. They are created when the first server needs its place. */
 export interface Home {
   place(kind: ServerKind): Promise<Place>;
-  /** Removes what is not to be kept. */
+  /** Removes everything that is not kept. */
   leave(): Promise<void>;
 }
 
@@ -47,8 +47,8 @@ export function makeHome({ ephemeral, dataDir, large = false, onDeath }: HomeOpt
 }
 
 /**
- * A private directory (0700) with a short path for sockets, and for the data of servers that are thrown away. Its name
- * carries the id of this process, so that what a killed launcher left behind is recognised and removed here.
+ * A private directory (0700) with a short path, for sockets and for ephemeral data. Its name contains the id of this
+ * process: if a launcher was killed, the next one sees that its process is gone, and removes the directory.
  */
 async function makeRunDir(): Promise<string> {
   const fits = Buffer.byteLength(path.join(os.tmpdir(), LONGEST_SOCKET)) <= SOCKET_PATH_BYTES;
@@ -56,7 +56,7 @@ async function makeRunDir(): Promise<string> {
   for (const name of await readdir(parent)) {
     const pid = /^tally-(\d+)-\w{6}$/.exec(name)?.[1];
     if (pid !== undefined && !isAlive(Number(pid))) {
-      // Another user's directory is not ours to remove, and not in the way.
+      // We may not remove another user's directory, and it does no harm.
       await rm(path.join(parent, name), { recursive: true, force: true }).catch(() => undefined);
     }
   }
@@ -68,6 +68,6 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'; // EPERM: alive, and another user's
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'; // EPERM: it runs as another user
   }
 }

@@ -1,17 +1,17 @@
 import { type Command, findProgram, run, tail } from './command';
 import { LaunchError } from './launch-error';
 
-/** Two downloads from a slow mirror. */
+/** Enough for a slow mirror. */
 const INSTALL_WITHIN_MS = 600_000;
 const SUDO_WITHIN_MS = 5000;
 
-/** No questions, and no restarts of the machine's other services, which Ubuntu's needrestart would do. */
+/** apt-get must not ask questions, and Ubuntu's needrestart must not restart other services of this machine. */
 const APT_ENVIRONMENT = ['DEBIAN_FRONTEND=noninteractive', 'NEEDRESTART_SUSPEND=1'];
-/** A machine that has just booted may be updating itself. */
+/** Right after boot, a machine may be installing updates: wait for that. */
 const APT_OPTIONS = ['-o', 'DPkg::Lock::Timeout=120'];
 
 export interface InstallOptions {
-  /** What is missing, for messages: 'mariadbd or mysqld'. */
+  /** The missing programs, for messages: 'mariadbd or mysqld'. */
   missing: string;
   packages: string[];
   searchPath: string[];
@@ -20,8 +20,8 @@ export interface InstallOptions {
 }
 
 /**
- * Installs Debian packages with apt-get, as root or with a sudo that asks no password.
- * @throws LaunchError that names the command to type where this cannot or may not be done.
+ * Installs Debian packages with apt-get, as root or with a sudo that needs no password.
+ * @throws LaunchError with the command to type, if it cannot or may not install.
  */
 export async function installPackages(options: InstallOptions): Promise<void> {
   const { missing, packages, searchPath, allowInstall, log } = options;
@@ -37,10 +37,10 @@ export async function installPackages(options: InstallOptions): Promise<void> {
 
   const install = `install -y --no-install-recommends ${packages.join(' ')}`;
   const sudo = isRoot ? '' : 'sudo ';
-  const advice = `Type this:\n  ${sudo}apt-get update && ${sudo}apt-get ${install}\nor set DATABASE_URL and REDIS_URL.`;
-  if (!allowInstall) throw new LaunchError(`${reason}; installing was not allowed. ${advice}`);
+  const advice = `Run this:\n  ${sudo}apt-get update && ${sudo}apt-get ${install}\nor set DATABASE_URL and REDIS_URL.`;
+  if (!allowInstall) throw new LaunchError(`${reason}, and apt-get may not be used (--no-install). ${advice}`);
   const rootEnv: Command | undefined = isRoot ? ['env'] : await passwordlessSudo(searchPath);
-  if (rootEnv === undefined) throw new LaunchError(`${reason}; installing needs root. ${advice}`);
+  if (rootEnv === undefined) throw new LaunchError(`${reason}, and only root can install one. ${advice}`);
 
   log(`installing ${packages.join(', ')} with apt-get (about 20 s), because ${reason}`);
   for (const step of ['update', install]) {
@@ -50,7 +50,7 @@ export async function installPackages(options: InstallOptions): Promise<void> {
   }
 }
 
-/** @returns a command that runs another as root, with an environment: `sudo -n env NAME=value …`. */
+/** @returns the start of a command that runs as root with its own environment: `sudo -n env NAME=value …`. */
 async function passwordlessSudo(searchPath: string[]): Promise<Command | undefined> {
   const sudo = findProgram(searchPath, 'sudo');
   if (sudo === undefined) return undefined;

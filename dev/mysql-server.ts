@@ -7,10 +7,10 @@ import { type Command, endingWithParent, findProgram, run, tail } from './comman
 import { LaunchError } from './launch-error';
 import type { Place, RunningServer, ServerKind } from './server-kind';
 
-/** MySQL 8 takes 10 s on a slow disk. */
+/** MySQL 8 needs 10 s on a slow disk; this leaves room. */
 const INITIALISE_WITHIN_MS = 120_000;
 
-/** Servers refuse to run as root unless told so. They stay root: changing the user would undo `endingWithParent`. */
+/** A server that root starts must be told to stay root. Changing its user would undo `endingWithParent`. */
 const AS_ROOT = process.getuid?.() === 0 ? ['--user=root'] : [];
 
 /** How MariaDB and MySQL differ. */
@@ -18,7 +18,7 @@ interface Flavour {
   server: string;
   initialise(dataDir: string): Command;
   flags: string[];
-  /** The flag for the size of the redo log, which is allocated at once. */
+  /** The flag for the size of the redo log. The server allocates the whole file at its first start. */
   redoLogSize: string;
 }
 
@@ -27,7 +27,7 @@ export const mysql: ServerKind = {
   variable: 'DATABASE_URL',
   composeUrl: 'mysql://root:tally@127.0.0.1:3306/tally',
   programs: 'mariadbd or mysqld',
-  // The cores hold the programs without the service that `mariadb-server` would start and enable under systemd.
+  // These have only the programs. `mariadb-server` would also start a system service.
   packages: ['mariadb-server-core', 'mariadb-client-core'],
   find(searchPath) {
     const flavour = findFlavour(searchPath);
@@ -35,7 +35,7 @@ export const mysql: ServerKind = {
   },
 };
 
-/** The first on the path wins, MariaDB where a folder holds both. */
+/** The first folder wins. If it has both, MariaDB wins. */
 function findFlavour(searchPath: string[]): Flavour | undefined {
   for (const folder of searchPath) {
     const flavour = findMariadb([folder], searchPath) ?? findMysql([folder]);
@@ -50,13 +50,13 @@ function findMariadb(folder: string[], searchPath: string[]): Flavour | undefine
   if (!mariadbd || !installDb) return undefined;
   return {
     server: mariadbd,
-    // Without AS_ROOT, which a script need not be told, and at which this one fails on a path with a space.
+    // Without AS_ROOT: this script does not need it, and with it fails on a path that contains a space.
     initialise: (dataDir) => [
       installDb,
       '--no-defaults',
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
-      '--force', // else it refuses a machine that cannot resolve its own name
+      '--force', // works even if this machine cannot resolve its own name
       `--datadir=${dataDir}`,
     ],
     flags: [],
@@ -66,7 +66,7 @@ function findMariadb(folder: string[], searchPath: string[]): Flavour | undefine
 
 function findMysql(folder: string[]): Flavour | undefined {
   const mysqld = findProgram(folder, 'mysqld');
-  // MariaDB installs its server under this name too, and its server alone cannot initialise a directory.
+  // MariaDB installs its server under this name too, but that one cannot initialise a directory.
   if (!mysqld || path.basename(realpathSync(mysqld)) === 'mariadbd') return undefined;
   return {
     server: mysqld,
@@ -78,7 +78,7 @@ function findMysql(folder: string[]): Flavour | undefined {
       ...AS_ROOT,
     ],
     flags: ['--mysqlx=OFF', '--secure-file-priv=NULL'],
-    redoLogSize: '--loose-innodb-redo-log-capacity', // loose: unknown to 8.0 before 8.0.30
+    redoLogSize: '--loose-innodb-redo-log-capacity', // loose: MySQL before 8.0.30 does not know it
   };
 }
 
@@ -86,7 +86,7 @@ async function start(flavour: Flavour, place: Place): Promise<RunningServer & { 
   const { runDir, dataDir, logFile, onDeath } = place;
   const { redoLogSize, bufferPoolSize } = sizesOf(place);
   const redoLog = `${flavour.redoLogSize}=${redoLogSize}`;
-  // A MariaDB that starts deletes the temporary tables in its directory, were they those of another: /tmp will not do.
+  // Not /tmp: at its start, MariaDB deletes all temporary tables there, also those of other servers.
   const tmpDir = `--tmpdir=${runDir}`;
   await initialise(dataDir, (halfDone) => [...flavour.initialise(halfDone), redoLog, tmpDir]);
 
@@ -105,13 +105,13 @@ async function start(flavour: Flavour, place: Place): Promise<RunningServer & { 
       '--skip-networking',
       '--max-connections=300',
       '--character-set-server=utf8mb4',
-      // As durable as production must be: Tally's promise is tested here. Without the binary log, MariaDB shows a commit
-      // to others before it is durable.
+      // As durable as production, because the tests check Tally's promise here. Without the binary log, MariaDB shows a
+      // commit to others before it is durable.
       '--innodb-flush-log-at-trx-commit=1',
       '--log-bin=binlog',
       '--sync-binlog=1',
       '--server-id=1',
-      // Nobody replicates from here; this keeps the binary log from filling the disk.
+      // There is no replica, so the binary log may be deleted before it fills the disk.
       '--binlog-expire-logs-seconds=3600',
       '--max-binlog-size=64M',
       `--innodb-buffer-pool-size=${bufferPoolSize}`,
@@ -133,7 +133,7 @@ function sizesOf({ large, ephemeral }: Place): { redoLogSize: string; bufferPool
   return { redoLogSize: '96M', bufferPoolSize: '256M' };
 }
 
-/** An initialisation that was cut off must not look like a finished one: the directory gets its name only at the end. */
+/** Initialises under another name and renames at the end: half an initialisation never looks like a complete one. */
 async function initialise(dataDir: string, commandFor: (halfDone: string) => Command): Promise<void> {
   if (existsSync(dataDir)) return;
   const halfDone = `${dataDir}.tmp`;
@@ -142,7 +142,7 @@ async function initialise(dataDir: string, commandFor: (halfDone: string) => Com
   const command = commandFor(halfDone);
   const { exitCode, output } = await run(endingWithParent(command), INITIALISE_WITHIN_MS);
   if (exitCode !== 0) {
-    const lines = 40; // MariaDB's script puts its advice after the cause
+    const lines = 40; // MariaDB's script prints the cause first and then much advice
     throw new LaunchError(`${command[0]} could not initialise ${dataDir}:\n${tail(output, lines)}`);
   }
   await rename(halfDone, dataDir);

@@ -2,5 +2,5 @@ import path from 'node:path';
 
 export const ROOT = path.join(__dirname, '..');
 
-/** Where `npm start` keeps the data of its servers, and where `npm run tally` looks for them. */
+/** Where `npm start` keeps its servers' data. `npm run tally` finds the servers by this directory. */
 export const DEFAULT_DATA_DIR = path.join(ROOT, '.data');

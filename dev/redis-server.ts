@@ -10,8 +10,8 @@ export const redis: ServerKind = {
   variable: 'REDIS_URL',
   composeUrl: 'redis://127.0.0.1:6379',
   programs: 'redis-server or valkey-server',
-  // Debian keeps the server's program in redis-tools, under the name of redis-check-rdb; the package `redis-server` adds
-  // only a link to it, and a service that it would start and enable under systemd.
+  // In Debian, redis-check-rdb of redis-tools is the same program as redis-server. The package `redis-server` adds only a
+  // link to it, and would also start a system service.
   packages: ['redis-tools'],
   find(searchPath) {
     const program = findProgram(searchPath, 'redis-server', 'valkey-server', 'redis-check-rdb');
@@ -39,9 +39,9 @@ async function start(program: string, place: Place): Promise<RunningServer & { p
         appendonly: 'yes',
         appendfsync: 'everysec',
         save: '',
-        // The read model must never lose a key to make room for another.
+        // Redis must never evict a key of the read model to make room.
         'maxmemory-policy': 'noeviction',
-        // An order's list of items is longer than the 64 bytes up to which a hash stays compact by default.
+        // By default, a hash with a field over 64 bytes takes more memory; an order's list of items is longer.
         'hash-max-listpack-value': '1024',
       }),
     ],
@@ -53,16 +53,16 @@ function flags(settings: Record<string, string>): string[] {
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-/** The program is a checker or a server by the name it is called by. */
+/** The program is a server or a checker, depending on the name by which it is called. */
 async function underItsName(program: string, runDir: string): Promise<string> {
   if (path.basename(program) !== 'redis-check-rdb') return program;
   const link = path.join(runDir, 'redis-server');
-  await rm(link, { force: true }); // of the run before, where the place is used again
+  await rm(link, { force: true }); // left by an earlier start in the same place
   await symlink(program, link);
   return link;
 }
 
-/** Fails while the server is still loading its data, too. */
+/** Also fails while the server is still loading its data. */
 async function ping(socketPath: string): Promise<void> {
   const client = new Redis(socketPath, {
     lazyConnect: true,

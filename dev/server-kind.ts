@@ -1,16 +1,16 @@
-/** What the launcher must know of a kind of server; there are two, MySQL and Redis. */
+/** What the launcher knows about MySQL, or about Redis. */
 export interface ServerKind {
-  /** Its name in docker-compose.yml, and of its folder in the data directory. */
+  /** Its name in docker-compose.yml; also the name of its folder in the data directory. */
   service: 'mysql' | 'redis';
-  /** The environment variable that names a server to use instead of starting one. */
+  /** The environment variable with the address of a server. If it is set, none is started. */
   variable: 'DATABASE_URL' | 'REDIS_URL';
-  /** The address at which docker-compose.yml publishes it. */
+  /** Its address when Docker Compose runs it. */
   composeUrl: string;
-  /** The programs that can serve, as a person would name them. */
+  /** The server's programs, for messages. */
   programs: string;
-  /** Debian packages that hold such a program. */
+  /** Debian packages that contain one of them. */
   packages: string[];
-  /** A way to start it with programs found in these folders, or `undefined` where they are missing. */
+  /** How to start it with the programs in these folders; `undefined` if they are missing. */
   find: (searchPath: string[]) => Startable | undefined;
 }
 
@@ -20,22 +20,22 @@ export interface Startable {
   start: (place: Place) => Promise<RunningServer & { pid: number }>;
 }
 
-/** Where a private server lives. */
+/** The directories and files of one private server. */
 export interface Place {
-  /** Short-lived, private, with a short path: for sockets. */
+  /** For sockets: a private, temporary directory with a short path. */
   runDir: string;
-  /** The server's own data directory; its parent exists. */
+  /** The server's own data directory. Its parent exists. */
   dataDir: string;
   logFile: string;
-  /** Thrown away when stopped: memory and logs are kept small so that it starts fast. Durability is never reduced. */
+  /** The data is deleted at the end. Memory and logs are small, so that the server starts fast; it is no less durable. */
   ephemeral: boolean;
-  /** Memory and logs for a million orders: for measurements. */
+  /** Memory and logs are large enough to measure with a million orders. */
   large?: boolean;
   onDeath: (message: string) => void;
 }
 
 export interface RunningServer {
   url: string;
-  /** Stops what was started, and waits for its end. */
+  /** Stops what was started and waits until it has ended. */
   stop: () => Promise<void>;
 }

@@ -8,39 +8,41 @@ import { redis } from './redis-server';
 import type { RunningServer, ServerKind } from './server-kind';
 
 export type StartOptions = {
-  /** Where DATABASE_URL, REDIS_URL and PATH are read. */
+  /** Gives DATABASE_URL, REDIS_URL and PATH. */
   env: NodeJS.ProcessEnv;
-  /** Whether missing programs may be installed with apt-get. */
+  /** Whether apt-get may install missing programs. */
   allowInstall: boolean;
-  /** Told, in one line each, which server is used and why. */
+  /** Gets one line for each server: which one is used, and why. */
   log: (line: string) => void;
-  /** Called when a server that was started here ends by itself. */
+  /** Called when a server that was started here stops by itself. */
   onDeath?: (message: string) => void;
-  /** Folders in which programs are looked for; by default those of PATH, and where Linux keeps its servers. */
+  /** The folders to search for programs; the default is `defaultSearchPath`. */
   searchPath?: string[];
-  /** Whether MySQL gets memory and logs for a million orders, at the price of a slower start. */
+  /** Whether MySQL gets memory and logs for a million orders. It then starts more slowly. */
   large?: boolean;
 } & (KeptData | { ephemeral: true; dataDir?: string });
 
 interface KeptData {
-  /** Whether `stop` throws the data away. That of a Compose service is always kept, in its volume. */
+  /** Whether `stop` deletes the data. The volume of a Compose service always stays. */
   ephemeral: false;
-  /** Only one launcher may use it at a time: see data-lock.ts. */
+  /** One launcher at a time may use it: see data-lock.ts. */
   dataDir: string;
 }
 
 export interface Servers {
   databaseUrl: string;
   redisUrl: string;
-  /** Stops what was started here, and only that. May be called twice. */
+  /** Stops only what was started here. May be called twice. */
   stop: () => Promise<void>;
 }
 
 /**
- * Finds or starts a database and a Redis. For each on its own, the first that there is of: the server that the
- * environment names; a program on this machine, started privately; a service of Docker Compose; a program that apt-get
- * installs.
- * @throws LaunchError that says what to do, where there is none or where one does not start.
+ * Finds or starts a database and a Redis. For each of them, the first possible way is used:
+ * 1. the server that the environment names,
+ * 2. a private server, from a program on this machine,
+ * 3. a service of Docker Compose,
+ * 4. a private server, from a program that apt-get installs.
+ * @throws LaunchError that says what to do, if no way is possible or a server does not start.
  */
 export async function startServers(options: StartOptions): Promise<Servers> {
   const { env, allowInstall, log, searchPath = defaultSearchPath(env) } = options;
@@ -61,16 +63,18 @@ export async function startServers(options: StartOptions): Promise<Servers> {
   async function start(kind: ServerKind): Promise<RunningServer> {
     const given = env[kind.variable];
     if (given) {
-      log(`${kind.service}: the one that ${kind.variable} names`);
+      log(`${kind.service}: the server that ${kind.variable} names`);
       return { url: given, stop: () => Promise.resolve() };
     }
     const startable = kind.find(searchPath);
     if (startable !== undefined) {
-      log(`${kind.service}: a private one (${startable.program}), because ${kind.variable} is not set`);
+      log(`${kind.service}: a private server (${startable.program}), because ${kind.variable} is not set`);
       return startable.start(await home.place(kind));
     }
     if (docker === undefined) {
-      throw new LaunchError(`${kind.packages.join(', ')} brought no ${kind.programs}`);
+      throw new LaunchError(
+        `apt-get installed ${kind.packages.join(', ')}, but there is still no ${kind.programs}`,
+      );
     }
     log(`${kind.service}: Docker Compose, because there is no ${kind.programs} on this machine`);
     return startService(docker, kind);
@@ -88,7 +92,7 @@ export async function startServers(options: StartOptions): Promise<Servers> {
     return { databaseUrl: database.value.url, redisUrl: readModel.value.url, stop };
   }
   await Promise.allSettled(running.map((server) => server.stop()));
-  // An ephemeral home stays, since the error names a log in it; the next launcher removes it.
+  // The error names a log in an ephemeral home, so that home stays. The next launcher removes it.
   if (!options.ephemeral) await home.leave();
   throw results.find((result) => result.status === 'rejected')?.reason;
 }

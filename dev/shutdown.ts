@@ -1,17 +1,16 @@
 import { explain } from './explain';
 
 /**
- * npm passes a Ctrl-C on to its script, which the terminal has signalled already: two signals of one key press come
- * within this time of each other. It is why close-with-grace, to which a second signal is a second wish, is not used.
+ * One Ctrl-C sends two signals within this time: one from the terminal, one from npm. This is why we do not use
+ * close-with-grace, which exits at once at the second signal.
  */
 const SAME_KEY_PRESS_MS = 300;
 const CLOSE_WITHIN_MS = 60_000;
 const LOOK_FOR_PARENT_EVERY_MS = 1000;
 
 /**
- * Ends this process in an orderly way, once, when it is asked to or when something unexpected happens. A second Ctrl-C
- * ends it at once.
- * @returns a function that does the same with an exit code of the caller's choice.
+ * Calls `close` and exits, when the process gets a signal or an unexpected error. A second Ctrl-C exits at once.
+ * @returns a function that does the same with the given exit code.
  */
 export function onShutdown(
   close: () => Promise<void>,
@@ -48,15 +47,15 @@ export function onShutdown(
       begin(1);
     });
   }
-  // Whoever reads the output went away: a closed terminal, or `npm start | head`. Nothing more can be said there.
+  // Nobody reads the output any more: the terminal was closed, or it was `npm start | head`.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => begin(0));
 
-  // A killed npm does not tell its script, which would go on unseen.
+  // When npm is killed, it does not stop its script, which would run on unseen.
   if (process.env.npm_lifecycle_event !== undefined) {
     const parent = process.ppid;
     setInterval(() => {
       if (process.ppid === parent || closing) return;
-      say('npm went away: stopping');
+      say('npm has ended: stopping');
       begin(0);
     }, LOOK_FOR_PARENT_EVERY_MS).unref();
   }

@@ -17,12 +17,12 @@ const USAGE = `Usage: npm start -- [options]
        npm run dev -- [options]
 
 Starts Tally, and a database and a Redis for it unless DATABASE_URL and REDIS_URL name them.
-With "npm run dev", Tally starts again when a file in src/ or migrations/ changes; the servers keep running.
+With "npm run dev", Tally restarts when a file in src/ or migrations/ changes; the servers keep running.
 
 Options:
   --data-dir DIR  where the servers that it starts keep their data (default: .data)
   --no-install    never install missing servers with apt-get
-  --watch         what "npm run dev" adds
+  --watch         restart the service when a file changes: "npm run dev" adds this
   --help          show this`;
 
 interface Options {
@@ -31,12 +31,12 @@ interface Options {
   watch: boolean;
 }
 
-/** The launcher speaks on stderr, so that stdout is the service's log and nothing else. */
+/** The launcher writes to stderr: stdout has only the service's log. */
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** @returns `undefined` where only help was wanted. */
+/** @returns `undefined` for --help. */
 function readOptions(args: string[]): Options | undefined {
   try {
     const { values } = parseArgs({
@@ -75,7 +75,7 @@ function logStream(): Writable {
   return process.stdout.isTTY ? pretty({ ignore: 'pid,hostname', sync: true }) : process.stdout;
 }
 
-/** The later steps are taken even where one fails. */
+/** A step that fails does not keep the later ones from being done. */
 async function undoAll([step, ...later]: (() => Promise<void>)[]): Promise<void> {
   try {
     await step?.();
@@ -85,7 +85,7 @@ async function undoAll([step, ...later]: (() => Promise<void>)[]): Promise<void>
 }
 
 function start({ dataDir, allowInstall, watch }: Options): void {
-  /** How to undo what was done so far, the last thing first. */
+  /** How to undo what was done so far, starting with the latest. */
   const undo: (() => Promise<void>)[] = [];
   let stopping = false;
 
@@ -113,7 +113,7 @@ function start({ dataDir, allowInstall, watch }: Options): void {
   const starting = up();
   const shutDown = onShutdown(async () => {
     stopping = true;
-    await starting.catch(() => undefined); // reported below
+    await starting.catch(() => undefined); // its error is printed below
     await undoAll(undo);
   }, say);
 

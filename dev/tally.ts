@@ -6,8 +6,8 @@ import { LaunchError } from './launch-error';
 import { DEFAULT_DATA_DIR } from './paths';
 
 /**
- * The command line of the service, on the servers that the environment names or that `npm start` runs. A leading
- * `--data-dir DIR` means the servers of `npm start -- --data-dir DIR`; the rest is for the command line itself.
+ * The service's command line. It uses the servers that the environment names, or else those of a running `npm start`.
+ * A first option `--data-dir DIR` means those of `npm start -- --data-dir DIR`; the other arguments are passed on.
  */
 async function tally(args: string[]): Promise<number> {
   const [option, dir, ...rest] = args;

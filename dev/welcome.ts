@@ -1,4 +1,4 @@
-/** What to try first, once the service at `url` runs. `cli` is how to call the command line. */
+/** What to try first. `cli` calls the command line. */
 export function welcome(url: string, cli: string): string {
   const post = (route: string, body: string) =>
     `curl -X POST ${url}${route} -H 'content-type: application/json' -d '${body}'`;
@@ -18,7 +18,7 @@ export function welcome(url: string, cli: string): string {
 `;
 }
 
-/** The same for a developer, before the service answers. */
+/** For `npm run dev`; printed before the service answers. */
 export function developerWelcome(url: string, cli: string): string {
   return `
   Tally starts at ${url}, and restarts when a file in src/ or migrations/ changes.

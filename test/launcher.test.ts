@@ -142,8 +142,8 @@ describe('private servers', () => {
     const port = await withRedis(servers, (redis) => redis.config('GET', 'port'));
     expect(Object.values(port as object)).toContain('0');
     expect(lines).toEqual([
-      expect.stringMatching(/^mysql: a private one \(.+\), because DATABASE_URL is not set$/),
-      expect.stringMatching(/^redis: a private one \(.+\), because REDIS_URL is not set$/),
+      expect.stringMatching(/^mysql: a private server \(.+\), because DATABASE_URL is not set$/),
+      expect.stringMatching(/^redis: a private server \(.+\), because REDIS_URL is not set$/),
     ]);
 
     await servers.stop();
@@ -195,7 +195,7 @@ describe('private servers', () => {
     await fakeProgram(bin, 'redis-server', 'echo cannot read my own file; exit 3');
     const launched = launch({ dataDir, searchPath: [bin, ...REAL_PROGRAMS] });
     await expect(launched).rejects.toThrow(
-      `redis-server exited with code 3. The end of its log (${dataDir}/log/redis.log):\n  cannot read my own file`,
+      `redis-server exited with code 3. The last lines of its log (${dataDir}/log/redis.log):\n  cannot read my own file`,
     );
     expect(await readFile(path.join(dataDir, 'log', 'mysql.log'), 'utf8')).toContain('Shutdown complete');
   });
@@ -341,7 +341,7 @@ describe('npm start', () => {
     await waitUntil(() => addresses().length === 2);
     const { checks } = (await (await fetch(`${addresses()[1]}/health/ready`)).json()) as { checks: object };
     expect(checks).toMatchObject({ mysql: { ok: true }, redis: { ok: true } });
-    expect(started.output.match(/a private one/g)).toHaveLength(2); // MySQL and Redis, each started once
+    expect(started.output.match(/a private server/g)).toHaveLength(2); // MySQL and Redis, each started once
 
     started.child.kill('SIGINT');
     expect(await started.ended).toEqual([0, null]);
