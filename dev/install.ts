@@ -38,7 +38,8 @@ export async function installPackages(options: InstallOptions): Promise<void> {
   const install = `install -y --no-install-recommends ${packages.join(' ')}`;
   const sudo = isRoot ? '' : 'sudo ';
   const advice = `Run this:\n  ${sudo}apt-get update && ${sudo}apt-get ${install}\nor set DATABASE_URL and REDIS_URL.`;
-  if (!allowInstall) throw new LaunchError(`${reason}, and apt-get may not be used (--no-install). ${advice}`);
+  if (!allowInstall)
+    throw new LaunchError(`${reason}, and apt-get may not be used (--no-install). ${advice}`);
   const rootEnv: Command | undefined = isRoot ? ['env'] : await passwordlessSudo(searchPath);
   if (rootEnv === undefined) throw new LaunchError(`${reason}, and only root can install one. ${advice}`);
 

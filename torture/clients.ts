@@ -272,7 +272,7 @@ export class Clients {
       operation.body = await response.json();
       operation.status = response.status;
       const position = response.headers.get('tally-position');
-      if (position !== null) operation.position = Number(position);
+      if (position !== null) operation.position = Number.parseInt(position, 10); // an event's id may follow
     } catch (error) {
       operation.reason = reasonOf(error);
       if (operation.reason === 'TimeoutError' && service.disturbances === disturbances) {
