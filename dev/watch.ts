@@ -37,8 +37,9 @@ export function watchService({ env, config, log, onDeath }: WatchOptions) {
 
   let closing = false;
   async function end(): Promise<void> {
-    const how = await once(child, 'exit').catch(String);
-    if (!closing) onDeath(`the watcher of src/ and migrations/ ended: ${how.toString()}`);
+    await once(child, 'exit').catch(() => undefined); // it could not be started
+    if (!closing)
+      onDeath(`tsx watch has ended (${child.exitCode ?? child.signalCode ?? 'it did not start'})`);
   }
   const ended = end();
 
