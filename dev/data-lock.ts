@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, realpath, rm } from 'node:fs/promises';
 import net from 'node:net';
 import os from 'node:os';
@@ -87,16 +88,15 @@ function isAbstract(address: string): boolean {
 }
 
 /** @returns false if the address is in use. */
-function listen(server: net.Server, address: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' ? resolve(false) : reject(error);
-    server.once('error', fail);
-    server.listen(address, () => {
-      server.off('error', fail);
-      resolve(true);
-    });
-  });
+async function listen(server: net.Server, address: string): Promise<boolean> {
+  try {
+    server.listen(address);
+    await once(server, 'listening');
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
+    throw error;
+  }
 }
 
 /** @returns 'nobody' if no process listens, `undefined` if the listener does not give a valid answer in time. */

@@ -33,3 +33,13 @@ export function explain(error: unknown): string {
   if (FILE_FAULTS.has(code) && path !== undefined) return `cannot use that directory: ${error.message}`;
   return error.stack ?? error.message;
 }
+
+/** Runs a program that returns its exit code. An error is explained; the exit code is then 1. */
+export async function runProgram(program: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await program();
+  } catch (error) {
+    console.error(explain(error));
+    process.exitCode = 1;
+  }
+}

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { endingWithParent } from './command';
-import { explain } from './explain';
+import { runProgram } from './explain';
 import { ROOT } from './paths';
 import { startServers } from './servers';
 
@@ -99,14 +99,9 @@ async function sell(url: string): Promise<void> {
   await command('DELETE', `/users/${user_id}`);
 }
 
-async function run(node = process.execPath): Promise<void> {
-  try {
-    await smoke(node);
-    console.log(`The built service works, with ${node}`);
-  } catch (error) {
-    console.error(explain(error));
-    process.exitCode = 1;
-  }
-}
-
-void run(process.argv[2]);
+void runProgram(async () => {
+  const [, , node = process.execPath] = process.argv;
+  await smoke(node);
+  console.log(`The built service works, with ${node}`);
+  return 0;
+});

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { main } from '../src/main';
 import { findRunningServers } from './data-lock';
-import { explain } from './explain';
+import { runProgram } from './explain';
 import { LaunchError } from './launch-error';
 import { DEFAULT_DATA_DIR } from './paths';
 
@@ -34,13 +34,4 @@ async function withServers(env: NodeJS.ProcessEnv, dataDir: string): Promise<Nod
   };
 }
 
-async function run(): Promise<void> {
-  try {
-    process.exitCode = await tally(process.argv.slice(2));
-  } catch (error) {
-    console.error(explain(error));
-    process.exitCode = 1;
-  }
-}
-
-void run();
+void runProgram(() => tally(process.argv.slice(2)));
