@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
+import { errorCode } from '../src/domain/errors';
 
 /** The holder answers within a millisecond, unless its process is stopped. */
 const ANSWER_WITHIN_MS = 2000;
@@ -94,7 +95,7 @@ async function listen(server: net.Server, address: string): Promise<boolean> {
     await once(server, 'listening');
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
+    if (errorCode(error) === 'EADDRINUSE') return false;
     throw error;
   }
 }
@@ -106,7 +107,7 @@ async function ask(address: string): Promise<Holder | 'nobody' | undefined> {
   try {
     return holder.parse(JSON.parse(await text(socket)));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errorCode(error);
     return code === 'ECONNREFUSED' || code === 'ENOENT' ? 'nobody' : undefined;
   } finally {
     clearTimeout(timer);

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { errorCode } from '../src/domain/errors';
 import type { Place, ServerKind } from './server-kind';
 
 /** The longest path of a socket: 104 bytes on macOS with the final zero, 108 on Linux. */
@@ -68,6 +69,6 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'; // EPERM: it runs as another user
+    return errorCode(error) !== 'ESRCH'; // EPERM: it runs as another user
   }
 }

@@ -1,5 +1,5 @@
 -- Tally writes logged = 1 and the fingerprint of what it logged. A row with logged = 0, or whose content no longer
--- matches its fingerprint, was written by another program: resync adopts it into the log.
+-- matches its fingerprint, was written by another program: resync reconciles the log with it.
 CREATE TABLE IF NOT EXISTS orders (
   id           BIGINT UNSIGNED  NOT NULL AUTO_INCREMENT PRIMARY KEY,
   user_id      BIGINT UNSIGNED  NOT NULL,

@@ -1,7 +1,15 @@
 import { z } from 'zod';
+import { HIGHEST_ORDER_TOTAL, parseMinor, type Minor } from './domain/money';
 
 const milliseconds = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
+
+function orderTotal(text: string, context: z.RefinementCtx): Minor {
+  const minor = parseMinor(text);
+  if (minor !== undefined && minor > 0n && minor <= HIGHEST_ORDER_TOTAL) return minor;
+  context.addIssue('must be an amount like 1000000.00, at most 10000000000.00');
+  return z.NEVER;
+}
 
 function sentinelAddress(text: string): { host: string; port: number } {
   const [host = '', port = ''] = text.split(':');
@@ -46,7 +54,8 @@ export const SETTINGS = {
       .string()
       .regex(/^[A-Za-z0-9_-]{1,40}$/, 'must be 1 to 40 letters, digits, - or _')
       .default('tally'),
-    about: 'first part of every key; two services on one Redis need two prefixes',
+    about:
+      'first part of every key; on one Redis, only services with copies of one database need different ones',
   },
   HOST: { schema: z.string().min(1).default('127.0.0.1'), about: 'address to listen on' },
   PORT: {
@@ -60,6 +69,10 @@ export const SETTINGS = {
   BODY_LIMIT_BYTES: {
     schema: z.coerce.number().int().min(1024).max(10_485_760).default(65_536),
     about: 'largest request body; a larger one is answered 413',
+  },
+  MAX_ORDER_TOTAL: {
+    schema: z.string().default('1000000.00').transform(orderTotal),
+    about: 'highest total of one order, at most `10000000000.00`; a higher one is answered 422',
   },
   PROJECTION_WAIT_MS: {
     schema: milliseconds(1000, 0, 60_000),
@@ -79,7 +92,7 @@ export const SETTINGS = {
   },
   REBUILD_MIN_INTERVAL_S: {
     schema: z.coerce.number().int().min(0).max(86_400).default(300),
-    about: 'drift that cannot be mended key by key is answered by a rebuild, not more often than this',
+    about: 'drift that cannot be repaired key by key is answered by a rebuild, not more often than this',
   },
   MYSQL_POOL_SIZE: {
     schema: z.coerce.number().int().min(1).max(500).default(10),
@@ -91,7 +104,7 @@ export const SETTINGS = {
   },
   MYSQL_TIMEOUT_MS: {
     schema: milliseconds(5000, 100, 120_000),
-    about: 'longest wait for a MySQL connection, lock or answer',
+    about: 'how long a command may take from its arrival, and the longest wait for an answer of MySQL',
   },
   REDIS_TIMEOUT_MS: {
     schema: milliseconds(2000, 50, 60_000),

@@ -1,12 +1,15 @@
-import { Command, CommanderError } from 'commander';
 import closeWithGrace from 'close-with-grace';
-import { createLogger, startApp } from './app';
-import { importCommand, demoCommand } from './cli/import';
+import { Command, CommanderError } from 'commander';
+import { startApp } from './app';
+import { demoCommand, importCommand } from './cli/import';
+import { forgetCommand, newLogIdCommand } from './cli/logs';
 import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
 import { ConfigError, loadConfig, type Config } from './config';
-import { errorCode, errorMessage, Problem } from './domain/problems';
-import { migrate, MigrationError } from './mysql/migrate';
+import { errorCode, errorMessage } from './domain/errors';
+import { Problem } from './domain/problems';
+import { createLogger } from './logger';
 import { failureOf } from './mysql/failures';
+import { migrate, MigrationError } from './mysql/migrate';
 import { VERSION } from './version';
 
 const FINDINGS_OPTION = [
@@ -16,7 +19,7 @@ const FINDINGS_OPTION = [
 
 /**
  * The process. Returns its exit code; `serve` returns when the service has stopped.
- * 0: done. 1: an error, or drift that was found and not mended.
+ * 0: done. 1: an error, or drift that was found and not repaired.
  */
 export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
   let exitCode = 0;
@@ -56,7 +59,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     });
   program
     .command('repair')
-    .description('verify, mend what is damaged in Redis, adopt what other programs changed in MySQL')
+    .description('verify, repair what is damaged in Redis, reconcile what other programs changed in MySQL')
     .option(...FINDINGS_OPTION)
     .action(async ({ findings }: { findings?: string }) => {
       exitCode = await repairCommand(loadConfig(env), findings);
@@ -65,6 +68,17 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     .command('rebuild')
     .description('build a new read model beside the live one')
     .action(run(rebuildCommand));
+  program
+    .command('forget')
+    .argument('<log>', 'id of the log, as `tally status` showed it')
+    .description('remove the read model of a database that is gone from Redis')
+    .action(async (log: string) => {
+      exitCode = await forgetCommand(loadConfig(env), log);
+    });
+  program
+    .command('new-log-id')
+    .description('give the log of a copied database an id of its own')
+    .action(run(newLogIdCommand));
   program.command('status').description('say how far the read model is').action(run(statusCommand));
 
   try {
@@ -93,12 +107,14 @@ async function migrateCommand(config: Config): Promise<number> {
   return 0;
 }
 
-/** One message for what an operator can mend; the whole error for what nobody foresaw. */
+/** One message for what an operator can put right; the whole error for what nobody foresaw. */
 function explain(error: unknown): unknown {
   if (error instanceof ConfigError || error instanceof MigrationError || error instanceof Problem)
     return error.message;
   if (errorCode(error) === 'ER_ACCESS_DENIED_ERROR')
     return `MySQL refused the user of DATABASE_URL: ${errorMessage(error)}`;
+  if (errorCode(error) === 'ER_NO_SUCH_TABLE' || errorCode(error) === 'ER_BAD_DB_ERROR')
+    return 'The database has no schema of Tally yet: `tally migrate` makes it, and so does starting the service.';
   if (failureOf(error) === 'unreachable') return `MySQL cannot be reached: ${errorMessage(error)}`;
   return error;
 }

@@ -1,15 +1,14 @@
-import { createLogger, openCore, redisReady } from '../src/app';
-import { runVerify } from '../src/projections/resync/supervisor';
+import { runRepair } from '../src/projections/resync/resync';
 import { privateRedis } from './support/private-redis';
+import { openHere } from './support/stores';
 import { newPlace, startTally, until } from './support/tally';
 
 test('a healthy model is verified without moving its values, whatever characters they hold', async () => {
   const own = await privateRedis();
   const place = await newPlace({ VERIFY_INTERVAL_S: '0', REDIS_URL: own.url });
   const tally = await startTally(place);
-  const core = openCore(place.config, createLogger({ LOG_LEVEL: 'silent' }));
+  const stores = await openHere(place);
   try {
-    await redisReady(core.redis.projector, 5000);
     await until(async () => (await tally.get('/health/ready')).status === 200);
     const user = (await tally.post('/users', { name: 'Zoë 🫖\n"Ö"', email: 'zoe@example.com' })).body.user_id;
     const names = ['Thé / été', 'tab\tand \\', '茶', ...Array.from({ length: 40 }, (_, n) => `Tea ${n}`)];
@@ -24,13 +23,13 @@ test('a healthy model is verified without moving its values, whatever characters
       if (product_id % 5 === 0) await tally.delete(`/orders/${body.order_id}`);
     }
     await own.client.config('RESETSTAT');
-    const found = await until(() => runVerify(core.resyncDeps, { repair: false }));
-    expect(found).toMatchObject({ drift: 0, unadopted: 0 });
+    const found = await until(() => runRepair(stores.resyncDeps));
+    expect(found).toMatchObject({ drift: 0, out_of_band: 0 });
     const commands = await own.client.info('commandstats');
     expect(commands).toMatch(/cmdstat_hmget:calls=[1-9]/); // within the scripts
     expect(commands).not.toMatch(/cmdstat_hgetall/);
   } finally {
-    await core.close();
+    await stores.close();
     await tally.app.close();
     await place.close();
     await own.stop();

@@ -1,15 +1,15 @@
 import type { RowDataPacket } from 'mysql2/promise';
+import { proxyDatabase, proxyRedis, type Proxy } from '../torture/proxy';
 import {
   newPlace,
   seedCatalogue,
   startTally,
   until,
   caughtUp,
-  liveKeyOf,
+  holdFence,
   type Place,
   type Tally,
 } from './support/tally';
-import { proxyDatabase, proxyRedis, type Proxy } from '../torture/proxy';
 
 let place: Place;
 let tally: Tally;
@@ -109,8 +109,7 @@ test('with Redis stopped commands succeed, and the reports follow when it is bac
 });
 
 test('503: a position that the read model does not reach in time', async () => {
-  const fence = await liveKeyOf(place, 'fence');
-  await place.redis.set(fence, 'somebody', 'PX', 60_000);
+  const release = await holdFence(place, 4_000);
   try {
     const created = await order();
     expect([created.status, created.body.projected]).toEqual([201, false]);
@@ -119,7 +118,7 @@ test('503: a position that the read model does not reach in time', async () => {
     });
     expect([behind.status, behind.body.type]).toEqual([503, 'urn:tally:problem:read-model-behind']);
   } finally {
-    await place.redis.del(fence);
+    await release();
   }
   await caughtUp(place);
 });
@@ -146,33 +145,6 @@ test('an apply script whose answer is lost is not applied twice', async () => {
   expect(created.status).toBe(201);
   await caughtUp(place);
   await until(async () => (await tally.get('/orders/reports/summary')).body.units === before + 1);
-});
-
-test('a COMMIT that reaches MySQL only after its client gave up is not done twice, and not denied', async () => {
-  const before = (await tally.get('/orders/reports/summary')).body.orders;
-  mysql.holdRequest(isCommit);
-  const created = await order();
-  expect(created.status).toBe(201);
-  expect(mysql.isHolding()).toBe(true);
-  mysql.deliverHeld(); // too late: the id of the command is in the log
-  await caughtUp(place);
-  expect((await tally.get('/orders/reports/summary')).body.orders).toBe(before + 1);
-
-  mysql.holdRequest(isCommit);
-  const deleting = tally.delete(`/orders/${created.body.order_id}`);
-  await until(() => mysql.isHolding());
-  // The retry waits for the rows that the first attempt has locked; then that one commits after all.
-  await until(async () => {
-    const [rows] = await place.sql.query<RowDataPacket[]>('SHOW FULL PROCESSLIST');
-    return rows.some(
-      ({ Info: sql }) => String(sql).includes('FOR UPDATE') && String(sql).includes('FROM orders'),
-    );
-  });
-  mysql.deliverHeld();
-  const deleted = await deleting;
-  expect([deleted.status, deleted.headers.get('idempotent-replayed')]).toEqual([200, null]);
-  await caughtUp(place);
-  await expectReportsToBeRight();
 });
 
 test('outcome-unknown where MySQL stays away after a COMMIT, and the key tells the outcome later', async () => {
@@ -213,6 +185,27 @@ test('a MySQL that is frozen is answered with 503 within a bound, reports go on,
   await until(async () => (await order()).status === 201);
   await caughtUp(place);
   await expectReportsToBeRight();
+});
+
+test('with MySQL frozen a read that asks for a position waits no longer than it may', async () => {
+  const { body, headers } = await order();
+  await caughtUp(place);
+  const at = headers.get('tally-position') ?? '';
+  mysql.freeze();
+  try {
+    // What this process has seen itself needs no word of MySQL.
+    expect((await tally.get('/orders/reports/summary', { 'tally-min-position': at })).status).toBe(200);
+    const startedAt = performance.now();
+    const beyond = await tally.get('/orders/reports/summary', {
+      'tally-min-position': String(body.position + 1),
+    });
+    expect([beyond.status, beyond.body.type]).toEqual([503, 'urn:tally:problem:read-model-behind']);
+    // READ_WAIT_MS is 300, MYSQL_TIMEOUT_MS is 1000: only the first bounds a read.
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+  } finally {
+    mysql.thaw();
+  }
+  await until(async () => (await order()).status === 201);
 });
 
 test('a Redis that is frozen delays no command for longer than it may, and reports are refused within a bound', async () => {
@@ -303,13 +296,12 @@ test('a clock that is set back lets no wait become longer', async () => {
   const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
   try {
     // A read waits for a position that does not come; meanwhile the clock goes back by a day.
-    const fence = await liveKeyOf(place, 'fence');
-    await place.redis.set(fence, 'somebody', 'PX', 60_000);
+    const release = await holdFence(place, 4_000);
     const { body } = await order();
     const waiting = tally.get('/orders/reports/summary', { 'tally-min-position': String(body.position) });
     clock.mockReturnValue(now - 86_400_000);
     expect((await waiting).body.type).toBe('urn:tally:problem:read-model-behind');
-    await place.redis.del(fence);
+    await release();
     // And a lost model is built at once, though its predecessor was built a day later.
     await place.flush();
     await until(async () => (await tally.get('/orders/reports/summary')).status === 200);
@@ -340,49 +332,6 @@ test('more commands than may wait are shed with 503, and the others are carried 
     expect(answers.length - shed.length).toBe(answers.filter(({ status }) => status === 201).length);
   } finally {
     await busy.app.close();
-  }
-  await caughtUp(place);
-  await expectReportsToBeRight();
-});
-
-test('a lock that somebody holds for too long ends in 503, and nothing was changed', async () => {
-  const holder = await place.sql.getConnection();
-  await holder.query('START TRANSACTION');
-  await holder.query('SELECT position FROM event_head WHERE id = 1 FOR UPDATE');
-  try {
-    const refused = await order();
-    expect(refused.status).toBe(503);
-    expect(['urn:tally:problem:overloaded', 'urn:tally:problem:outcome-unknown']).toContain(
-      refused.body.type,
-    );
-  } finally {
-    await holder.query('ROLLBACK');
-    holder.release();
-  }
-  await until(async () => (await order()).status === 201);
-  await caughtUp(place);
-  await expectReportsToBeRight();
-});
-
-test('orders of a product that somebody has locked do not keep others from being carried out', async () => {
-  // Its statements are waited for longer than MySQL waits for a lock, as by default.
-  const patient = await startTally(place, { MYSQL_TIMEOUT_MS: '3000' });
-  const catalogue = await seedCatalogue(patient, ['1.00', '2.00']);
-  const [locked, free] = catalogue.products;
-  const orderOf = (product: number | undefined) =>
-    patient.post('/orders', { user_id: catalogue.user, items: [{ product_id: product, quantity: 1 }] });
-  const holder = await place.sql.getConnection();
-  await holder.query('START TRANSACTION');
-  await holder.query('SELECT id FROM products WHERE id = ? FOR UPDATE', [locked]);
-  const waiting = [orderOf(locked), orderOf(locked)];
-  try {
-    const others = [orderOf(free), orderOf(free), orderOf(free)]; // with them, in one batch
-    expect((await Promise.all(others)).map(({ status }) => status)).toEqual([201, 201, 201]);
-  } finally {
-    await holder.query('ROLLBACK');
-    holder.release();
-    for (const { status } of await Promise.all(waiting)) expect([201, 503]).toContain(status);
-    await patient.app.close();
   }
   await caughtUp(place);
   await expectReportsToBeRight();

@@ -2,14 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
-import { createLogger, openCore, type Core } from '../src/app';
 import { BulkConflict } from '../src/import/bulk';
 import { ImportFaults, readImport } from '../src/import/csv';
 import { demoData } from '../src/import/demo';
-import { importData } from '../src/import/import';
-import { main } from '../src/main';
-import { migrate } from '../src/mysql/migrate';
-import { caughtUp, dump, newPlace, startTally, until, type Place } from './support/tally';
+import { importData, type ImportProgress } from '../src/import/import';
+import { newPlace, type Place } from './support/place';
+import { startWriteSide, type WriteSide } from './support/write-side';
 
 const FILES = {
   'users.csv': 'id,name,email\n5,"Müller, Söhne & Co.",m@example.com\n7,Ada,ada@example.com\n',
@@ -21,18 +19,17 @@ const FILES = {
 
 let directory: string;
 let place: Place;
-let core: Core;
+let side: WriteSide;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tally-import-'));
   for (const [file, text] of Object.entries(FILES)) await writeFile(join(directory, file), text);
   place = await newPlace();
-  await migrate(place.config.DATABASE_URL, 5000);
-  core = openCore(place.config, createLogger({ LOG_LEVEL: 'silent' }));
+  side = await startWriteSide(place);
 });
 
 afterEach(async () => {
-  await core.close();
+  await side.close();
   await place.close();
   await rm(directory, { recursive: true });
 });
@@ -40,10 +37,13 @@ afterEach(async () => {
 const rewrite = (file: keyof typeof FILES, from: string, to: string) =>
   writeFile(join(directory, file), FILES[file].replace(from, to));
 
-const runImport = async () => importData(core.writer, core.databases.commands, await readImport(directory));
+const maxOrderTotal = 100_000_000n;
+const read = () => readImport(directory, { maxOrderTotal });
+const runImport = async (onProgress?: (progress: ImportProgress) => void) =>
+  importData(side.context.writer, side.databases.commands, await read(), onProgress);
 
 async function faults(): Promise<string[]> {
-  return readImport(directory).then(
+  return read().then(
     () => [],
     (error: unknown) => (error instanceof ImportFaults ? error.faults : Promise.reject(error)),
   );
@@ -57,34 +57,6 @@ async function counts(): Promise<unknown> {
   );
   return rows[0];
 }
-
-test('ids, dates and prices are those of the files, and the reports show them', async () => {
-  expect(await runImport()).toMatchObject({ users: 2, products: 2, orders: 2, skipped: 0, position: 6 });
-  const tally = await startTally(place);
-  try {
-    await until(async () => (await tally.get('/health/ready')).status === 200);
-    await caughtUp(place);
-    expect((await tally.get('/orders/100')).body).toEqual({
-      order_id: 100,
-      user_id: 5,
-      total_amount: '50.50',
-      items_count: 2,
-      items: [
-        { product_id: 10, quantity: 12 },
-        { product_id: 20, quantity: 1 },
-      ],
-      created_at: '1996-07-04T00:00:00.000Z',
-    });
-    // With its own offset it is still the day before in UTC.
-    expect((await tally.get('/orders/300')).body.created_at).toBe('2024-02-29T21:59:59.999Z');
-    expect((await tally.get('/orders/reports/highest-spenders')).body[0]).toMatchObject({
-      name: 'Müller, Söhne & Co.',
-    });
-    expect((await tally.get('/products/10')).body.price).toBe('4.50');
-  } finally {
-    await tally.app.close();
-  }
-});
 
 test('started again it writes nothing; after a crash it goes on where it was', async () => {
   await runImport();
@@ -166,23 +138,6 @@ test('an email or SKU that belongs to another id is an error before anything is 
   expect(await counts()).toMatchObject({ users: 0, orders: 0, events: 0 });
 });
 
-test('an order that another program deleted and an import brings back counts once', async () => {
-  const tally = await startTally(place, { VERIFY_INTERVAL_S: '0' });
-  try {
-    await until(async () => (await tally.get('/health/ready')).status === 200);
-    await runImport();
-    await caughtUp(place);
-    const model = await dump(place);
-    await place.sql.query('DELETE FROM order_items WHERE order_id = 100');
-    await place.sql.query('DELETE FROM orders WHERE id = 100');
-    expect(await runImport()).toMatchObject({ orders: 1, skipped: 5 });
-    await caughtUp(place);
-    expect(await dump(place)).toEqual(model);
-  } finally {
-    await tally.app.close();
-  }
-});
-
 test('bad rows of several files are reported, and a file that is not there first', async () => {
   await rewrite('orders.csv', '100,5', '100,6');
   await rewrite('products.csv', '4.50', 'x');
@@ -196,7 +151,7 @@ test('files of a spreadsheet, with a byte order mark and CRLF, are read like oth
   for (const [file, text] of Object.entries(FILES)) {
     await writeFile(join(directory, file), `\ufeff${text.replaceAll('\n', '\r\n')}`);
   }
-  const { users, products, orders } = await readImport(directory);
+  const { users, products, orders } = await read();
   expect([users.length, products.length]).toEqual([2, 2]);
   expect([...orders].map(({ orderId, total, lines }) => [orderId, total, lines.length])).toEqual([
     [100, 5050n, 2],
@@ -208,7 +163,7 @@ test('of very many bad rows the first are reported, and all are counted', async 
   const rows = Array.from({ length: 250 }, (_, index) => `${index + 1},99,2026-01-01\n`);
   await writeFile(join(directory, 'orders.csv'), `id,user_id,created_at\n${rows.join('')}`);
   // None of their users is there, one of them has lines, and one line belongs to order 300.
-  await expect(readImport(directory)).rejects.toMatchObject({
+  await expect(read()).rejects.toMatchObject({
     faults: { length: 100 },
     count: 250 + 249 + 1,
   });
@@ -222,37 +177,42 @@ test('the sample shop is the same for a seed and a day, and is imported once', a
   expect([...data.orders].every(({ createdAt }) => createdAt < '2026-11-21')).toBe(true);
 });
 
-test('the command line imports, verifies and rebuilds, and says so by its exit code', async () => {
-  const print = jest.spyOn(console, 'log').mockImplementation(() => undefined);
-  const complain = jest.spyOn(console, 'error').mockImplementation(() => undefined);
-  const write = jest.spyOn(process.stdout, 'write').mockImplementation(() => true);
-  const tally = await startTally(place);
-  try {
-    await until(async () => (await tally.get('/health/ready')).status === 200);
-    expect(await main(['import', '--dir', directory], place.env)).toBe(0);
-    expect(print.mock.calls.flat().join('\n')).toContain('Imported 2 users, 2 products and 2 orders.');
-    expect(print.mock.calls.flat().join('\n')).toContain('The reports show it (position 6).');
-    expect(await main(['status'], place.env)).toBe(0);
-    const free = async (args: string[]) => until(async () => (await main(args, place.env)) + 1);
-    expect(await free(['verify'])).toBe(1);
-    const generation = await place.redis.get(`${place.prefix}:live:1`);
-    await place.redis.del(`{${place.prefix}:${generation}}:order:100`);
-    expect(await main(['verify'], place.env)).toBe(1);
-    expect(print.mock.calls.flat().join('\n')).toContain('order:100');
-    expect(await main(['repair'], place.env)).toBe(0);
-    expect(await main(['verify'], place.env)).toBe(0);
-    expect(await main(['rebuild'], place.env)).toBe(0);
-    expect(await place.redis.get(`${place.prefix}:live:1`)).not.toBe(generation);
-    expect(Object.keys(await dump(place))).toContain('order:100');
+test('the order total has a bound, which the fault names', async () => {
+  const found = await readImport(directory, { maxOrderTotal: 5000n }).catch((error: unknown) => error);
+  expect(found).toMatchObject({
+    faults: ["orders.csv:2: the order's total is 50.50, above MAX_ORDER_TOTAL (50.00)"],
+  });
+});
 
-    expect(await main(['import', '--dir', '/nowhere'], place.env)).toBe(1);
-    expect(await main(['import'], place.env)).toBe(1);
-    expect(await main(['verify'], { DATABASE_URL: 'nonsense' })).toBe(1);
-    expect(complain.mock.calls.flat().join('\n')).toContain('REDIS_URL is not set');
-  } finally {
-    await tally.app.close();
-    print.mockRestore();
-    complain.mockRestore();
-    write.mockRestore();
-  }
+test('reading, checking and importing show how far they are', async () => {
+  const bytes: { done: number; total: number }[] = [];
+  await readImport(directory, { maxOrderTotal, onProgress: (progress) => bytes.push(progress) });
+  const total = Object.values(FILES).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  expect(bytes.at(-1)).toEqual({ done: total, total });
+
+  const progress: ImportProgress[] = [];
+  await runImport((told) => progress.push(told));
+  expect(progress).toEqual([
+    { step: 'checking', done: 2, total: 6 },
+    { step: 'checking', done: 4, total: 6 },
+    { step: 'checking', done: 6, total: 6 },
+    { step: 'importing', done: 2, total: 6 },
+    { step: 'importing', done: 4, total: 6 },
+    { step: 'importing', done: 6, total: 6 },
+  ]);
+});
+
+test('what another program deleted and an import brings back stands in the log once', async () => {
+  await runImport();
+  await place.sql.query('DELETE FROM order_items WHERE order_id = 100');
+  await place.sql.query('DELETE FROM orders WHERE id = 100');
+  expect(await runImport()).toMatchObject({ orders: 1, skipped: 5 });
+  const [events] = await place.sql.query<RowDataPacket[]>(
+    'SELECT type, payload FROM order_events WHERE subject_id = 100 ORDER BY position',
+  );
+  expect(events.map(({ type }) => type)).toEqual(['OrderCreated', 'OrderDeleted', 'OrderCreated']);
+  const [[head]] = await place.sql.query<RowDataPacket[]>(
+    'SELECT orders_live, units, revenue_minor FROM event_head',
+  );
+  expect(head).toEqual({ orders_live: 2, units: 14, revenue_minor: 5350 });
 });

@@ -324,7 +324,7 @@ describe('npm start', () => {
       `is in use by process ${started.child.pid} (${url}): stop it with Ctrl-C or kill ${started.child.pid}\n`,
     );
     expect(await status.ended).toEqual([0, null]);
-    expect(status.output).toMatch(/^head /);
+    expect(status.output).toMatch(/^log .*\nhead /);
 
     started.child.kill('SIGINT');
     expect(await started.ended).toEqual([0, null]);

@@ -1,11 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { uniqueIdentity } from '../src/commands/writer/identity';
-import type { Tip } from '../src/domain/events';
-import { openDatabases, type Databases } from '../src/mysql/pool';
+import type { EventBody } from '../src/domain/events';
+import { eventId, instantAt, logId, positionOf } from '../src/domain/ids';
+import type { LogPosition } from '../src/domain/log-position';
+import { append, type NewEvent } from '../src/mysql/append';
 import { failureOf } from '../src/mysql/failures';
-import { appendAndCommit, readAfter, readHead } from '../src/mysql/log';
+import {
+  latestEvents,
+  readAfter,
+  readEventIds,
+  readHead,
+  replaceLogId,
+  subjectsWithoutRow,
+} from '../src/mysql/log';
 import { migrate } from '../src/mysql/migrate';
-import { newPlace, type Place } from './support/tally';
+import { openDatabases, type Databases } from '../src/mysql/pool';
+import { newPlace, type Place } from './support/place';
 
 let place: Place;
 let databases: Databases;
@@ -21,11 +31,16 @@ afterAll(async () => {
   await place.close();
 });
 
-const event = (userId: number) => ({
-  event: { type: 'UserRemoved' as const, userId },
+const event = (subject: number, body: EventBody = { type: 'UserRemoved' }): NewEvent => ({
+  body,
+  subject,
   ...uniqueIdentity(),
-  occurredAt: new Date().toISOString(),
+  occurredAt: instantAt(Date.now()),
 });
+
+const appendAll = (...events: NewEvent[]) =>
+  databases.commands.session((session) => session.ask(append(events), { ends: true }));
+const write = (sql: string) => databases.reads.session((session) => session.send([{ sql }]));
 
 test('concurrent writers with rollbacks leave no gap, and a reader that polls misses nothing', async () => {
   const WRITERS = 8;
@@ -36,13 +51,15 @@ test('concurrent writers with rollbacks leave no gap, and a reader that polls mi
     let written = 0;
     for (let i = 0; i < EACH; i++) {
       await databases.commands.session(async (session) => {
-        await session.write('INSERT INTO users (name, email, created_at) VALUES (?, ?, NOW())', [
-          'x',
-          `${n}-${i}@x`,
+        await session.send([
+          {
+            sql: 'INSERT INTO users (name, email, created_at) VALUES (?, ?, NOW())',
+            parameters: ['x', `${n}-${i}@x`],
+          },
         ]);
         if (i % 6 === 0) return; // rolled back when the session is given back
         const events = Array.from({ length: 1 + (i % 3) }, () => event(n + 1));
-        await appendAndCommit(session, events);
+        await session.ask(append(events), { ends: true });
         written += events.length;
       });
     }
@@ -51,14 +68,14 @@ test('concurrent writers with rollbacks leave no gap, and a reader that polls mi
 
   const start = await databases.reads.session(readHead);
   const reader = async () => {
-    let tip: Tip = { position: start.position, commandId: start.commandId };
+    let at: LogPosition = start;
     const seen: number[] = [];
     for (let last = false; ; last = !writing) {
-      const next = await databases.reads.session((session) => readAfter(session, tip, 50));
-      if (next.kind === 'foreign') throw new Error('the chain broke');
+      const next = await databases.reads.session((session) => readAfter(session, at, 50));
+      if (next.kind === 'diverged') throw new Error('the chain broke');
       for (const logged of next.events) {
         seen.push(logged.position);
-        tip = logged;
+        at = logged;
       }
       if (last && next.events.length === 0) return seen;
       await delay(1);
@@ -74,16 +91,11 @@ test('concurrent writers with rollbacks leave no gap, and a reader that polls mi
   expect((await databases.reads.session(readHead)).position).toBe(start.position + total);
 });
 
-test('a command id is in the log once', async () => {
+test('an event id is in the log once', async () => {
   const once = event(1);
-  const append = () =>
-    databases.commands.session(async (session) => {
-      return appendAndCommit(session, [once]);
-    });
-  await append();
+  await appendAll(once);
   const head = await databases.reads.session(readHead);
-  const failure = await append().catch(failureOf);
-  expect(failure).toBe('duplicate');
+  expect(await appendAll(once).catch(failureOf)).toBe('duplicate');
   expect(await databases.reads.session(readHead)).toEqual({ ...head, askedAt: expect.any(Number) });
 });
 
@@ -92,24 +104,70 @@ test('nothing is appended to a log whose head somebody has taken away', async ()
     (await databases.reads.rows<{ n: number }>('SELECT COUNT(*) AS n FROM order_events'))[0]?.n;
   const [head] = await databases.reads.rows<Record<string, never>>('SELECT * FROM event_head');
   const before = await events();
-  await databases.reads.session((session) => session.write('DELETE FROM event_head'));
+  await write('DELETE FROM event_head');
   try {
-    const append = databases.commands.session((session) => appendAndCommit(session, [event(1)]));
-    await expect(append).rejects.toMatchObject({ cause: { errno: 1048 } }); // ER_BAD_NULL_ERROR
+    expect(await appendAll(event(1)).catch(failureOf)).toBe('impossible-value');
     expect(await events()).toBe(before);
   } finally {
     await databases.reads.session((session) =>
-      session.write('INSERT INTO event_head VALUES (?)', [Object.values(head ?? {})]),
+      session.send([{ sql: 'INSERT INTO event_head VALUES (?)', parameters: [Object.values(head ?? {})] }]),
     );
   }
 });
 
-test('reading on from a tip that the log does not have says so', async () => {
+test('reading on from a position that the log does not have says so', async () => {
   const head = await databases.reads.session(readHead);
-  const read = (tip: Tip) => databases.reads.session((session) => readAfter(session, tip, 10));
+  const other = eventId('f'.repeat(32));
+  const read = async (from: LogPosition) =>
+    databases.reads.session((session) => readAfter(session, from, 10));
   expect(await read(head)).toEqual({ kind: 'events', events: [] });
-  expect((await read({ ...head, commandId: 'f'.repeat(32) })).kind).toBe('foreign');
-  expect((await read({ ...head, position: head.position + 5 })).kind).toBe('foreign');
-  expect((await read({ position: 0, commandId: 'f'.repeat(32) })).kind).toBe('foreign');
-  expect((await read({ position: 0, commandId: head.logId })).kind).toBe('events');
+  expect((await read({ ...head, eventId: other })).kind).toBe('diverged');
+  expect((await read({ ...head, position: positionOf(head.position + 5) })).kind).toBe('diverged');
+  expect((await read({ position: positionOf(0), eventId: other })).kind).toBe('diverged');
+  expect((await read({ position: positionOf(0), eventId: eventId(head.logId) })).kind).toBe('events');
+});
+
+test('which event stands at a position', async () => {
+  const head = await databases.reads.session(readHead);
+  const read = async (position: number) =>
+    (await databases.reads.session((session) => readEventIds(session, [positionOf(position)]))).get(position);
+  expect(await read(head.position)).toBe(head.eventId);
+  expect(await read(head.position + 1)).toBeUndefined();
+  expect(await read(0)).toBe(head.logId);
+});
+
+test('what the log last said of a subject, what it counts, and what has no row', async () => {
+  const before = await databases.reads.session(readHead);
+  const added = (name: string): EventBody => ({ type: 'ProductAdded', name, sku: name });
+  await appendAll(
+    event(901, added('Tea')),
+    event(902, added('Cup')),
+    event(903, added('Pot')),
+    { ...event(901, added('Tee')), restates: true },
+    event(902, { type: 'ProductRemoved' }),
+    event(901, { type: 'UserRegistered', name: 'Ada' }),
+  );
+  const latest = await databases.reads.session((session) =>
+    latestEvents(session, 'product', [901, 902, 904]),
+  );
+  expect([...latest].map(([id, { event }]) => [id, event])).toEqual([
+    [901, { type: 'ProductAdded', productId: 901, name: 'Tee', sku: 'Tee' }],
+    [902, { type: 'ProductRemoved', productId: 902 }],
+  ]);
+  const upTo = positionOf(before.position + 1);
+  const earlier = await databases.reads.session((session) =>
+    latestEvents(session, 'product', [901, 902], upTo),
+  );
+  expect([...earlier.values()].map(({ event }) => event)).toMatchObject([{ name: 'Tea' }]);
+  const head = await databases.reads.session(readHead);
+  expect(head.live).toEqual({ ...before.live, product: before.live.product + 2, user: before.live.user + 1 });
+  const withoutRow = await databases.reads.session((session) => subjectsWithoutRow(session, 'product', 10_000));
+  expect(withoutRow).toEqual([901, 903]);
+});
+
+test('the log of a copy can be given another identity', async () => {
+  const before = await databases.reads.session(readHead);
+  await databases.reads.session((session) => replaceLogId(session, logId('e'.repeat(32))));
+  const after = await databases.reads.session(readHead);
+  expect(after).toEqual({ ...before, logId: 'e'.repeat(32), askedAt: expect.any(Number) });
 });

@@ -1,11 +1,11 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
 import { migrate, MigrationError, MIGRATIONS_DIR } from '../src/mysql/migrate';
-import { newPlace, type Place } from './support/tally';
+import { newPlace, type Place } from './support/place';
 
 const ROOT = join(__dirname, '..');
 
@@ -77,7 +77,7 @@ test('an edited migration is an error, and a database that does not exist is cre
     await writeFile(join(directory, '0001_users.sql'), 'SELECT 1');
     const again = migrate(place.config.DATABASE_URL, 5000, directory);
     await expect(again).rejects.toThrow(MigrationError);
-    await expect(again).rejects.toThrow('0001_users.sql was edited');
+    await expect(again).rejects.toThrow('0001_users.sql: not what was applied');
   } finally {
     await rm(directory, { recursive: true });
   }

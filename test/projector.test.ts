@@ -1,7 +1,8 @@
 import { pino } from 'pino';
-import { openCore, redisReady } from '../src/app';
+import { eventId, instantAt, positionOf, userId } from '../src/domain/ids';
 import { migrate } from '../src/mysql/migrate';
 import { Projector } from '../src/projections/projector/projector';
+import { openHere } from './support/stores';
 import { newPlace, until } from './support/tally';
 
 const POLL_MS = 50;
@@ -10,22 +11,26 @@ test('without a read model the projector asks for one at every poll, however man
   const place = await newPlace();
   await migrate(place.config.DATABASE_URL, 5000);
   const log = pino({ level: 'silent' });
-  const core = openCore(place.config, log);
+  const stores = await openHere(place);
+  const { logId } = await stores.followLog();
   const asked: number[] = [];
-  const projector = new Projector(core.redis.projector, core.databases.reads, core.live, {
+  const projector = new Projector(stores.redis, stores.databases.reads, stores.live, {
     pollMs: POLL_MS,
     log,
     onApplied: () => undefined,
     onLost: () => asked.push(performance.now()),
   });
   try {
-    await redisReady(core.redis.projector, 5000);
     projector.start();
     await until(() => asked.length > 0);
     const seenBefore = asked.length;
-    const event = { type: 'UserRemoved' as const, userId: 1 };
-    const logged = { position: 1, commandId: 'a'.repeat(32), event, occurredAt: new Date().toISOString() };
-    projector.offer({ base: { position: 0, commandId: 'b'.repeat(32) }, events: [logged] });
+    const logged = {
+      position: positionOf(1),
+      eventId: eventId('a'.repeat(32)),
+      event: { type: 'UserRemoved' as const, userId: userId(1) },
+      occurredAt: instantAt(Date.now()),
+    };
+    projector.offer({ logId, base: { position: positionOf(0), eventId: eventId(logId) }, events: [logged] });
     await until(() => asked.length >= seenBefore + 5);
     // A loop that does not wait for the poll would ask as fast as Redis answers. A slow machine only takes longer.
     const elapsedMs = (asked.at(-1) ?? 0) - (asked.at(-4) ?? 0);
@@ -33,7 +38,7 @@ test('without a read model the projector asks for one at every poll, however man
     expect(projector.status().stalled).toBe('there is no read model yet');
   } finally {
     await projector.stop();
-    await core.close();
+    await stores.close();
     await place.close();
   }
 });

@@ -1,22 +1,25 @@
-import { createLogger, openCore, redisReady, type Core } from '../src/app';
+import { Problem } from '../src/domain/problems';
+import { readTogether } from '../src/queries/read-together';
 import { Reader } from '../src/read-model/reader';
-import { readTogether } from '../src/read-model/scripts';
+import type { Stores } from '../src/stores';
 import { proxyRedis, type Proxy } from '../torture/proxy';
+import { openHere } from './support/stores';
 import {
   caughtUp,
-  liveKeyOf,
+  holdFence,
   newPlace,
   seedCatalogue,
   startTally,
   until,
   type Place,
   type Tally,
+  positionOf,
 } from './support/tally';
 
 let place: Place;
 let tally: Tally;
 let redis: Proxy;
-let core: Core;
+let stores: Stores;
 let reader: Reader;
 let order: () => ReturnType<Tally['post']>;
 
@@ -35,23 +38,29 @@ beforeAll(async () => {
   await order();
   await caughtUp(place);
   // Another process's reader, as it were: it knows nothing of the service's writes.
-  core = openCore(place.config, createLogger({ LOG_LEVEL: 'silent' }));
-  await Promise.all([redisReady(core.redis.requests, 5000), redisReady(core.redis.projector, 5000)]);
+  stores = await openHere(place);
   reader = new Reader(
-    core.redis.requests,
-    core.live,
+    stores.requests,
+    stores.live,
     {
-      waitFor: async () => undefined,
-      isBeyondHead: async () => false,
-      damaged() {},
-      buildingDetail: async () => '',
+      freshness: {
+        waitFor: async () => undefined,
+        isUnknown: async () => false,
+        areInLog: async () => true,
+      },
+      nudge() {},
+      supervisor: {
+        isLost: () => false,
+        verifySoon() {},
+        whyThereIsNone: async () => new Problem('read-model-building', ''),
+      },
     },
     5000,
   );
 });
 
 afterAll(async () => {
-  await core.close();
+  await stores.close();
   await tally.app.close();
   await redis.close();
   await place.close();
@@ -60,10 +69,10 @@ afterAll(async () => {
 /** A question whose readings are counted; each is taken from Redis at once, and handed out when `gate` opens. */
 function counted(question: string, gate: (nth: number) => Promise<void> = async () => undefined) {
   const counter = { begun: 0, taken: 0 };
-  const ask = (minPosition = 0) =>
-    reader.read(question, { minPosition }, async (keys) => {
+  const ask = () =>
+    reader.read(question, {}, async (keys) => {
       const nth = ++counter.begun;
-      const reading = await readTogether(core.redis.requests, keys, [['HMGET', keys.totals(), 'orders']]);
+      const reading = await readTogether(stores.requests, keys, [['HMGET', keys.totals(), 'orders']]);
       counter.taken += 1;
       await gate(nth);
       return reading;
@@ -110,9 +119,8 @@ test('nobody joins a reading that has begun: what was acknowledged before he ask
   expect(body.projected).toBe(true);
   const late = await ask();
   gate.open();
-  const { position } = await early;
-  expect(position).toBeLessThan(body.position);
-  expect(late.position).toBeGreaterThanOrEqual(body.position);
+  expect((await early).at.position).toBeLessThan(body.position);
+  expect(late.at.position).toBeGreaterThanOrEqual(body.position);
 });
 
 test('under writes no answer is older than what its reader has seen, from whomever', async () => {
@@ -124,7 +132,7 @@ test('under writes no answer is older than what its reader has seen, from whomev
     while (writing) {
       // Everything that any of them, or the writer, has been told of before this one asks.
       const before = seen;
-      const { position } = await ask();
+      const { position } = (await ask()).at;
       if (position < before) wrong.push([before, position]);
       seen = Math.max(seen, position);
     }
@@ -139,25 +147,24 @@ test('under writes no answer is older than what its reader has seen, from whomev
 });
 
 test('who demands a position that the shared reading has not is answered by a later one; the others are not kept waiting', async () => {
-  const fence = await liveKeyOf(place, 'fence');
   const path = '/orders/reports/summary';
-  await place.redis.set(fence, 'somebody', 'PX', 60_000);
+  const release = await holdFence(place, 4_000);
   let demanding: ReturnType<Tally['get']>;
   let position: number;
   try {
     ({ position } = (await order()).body);
     demanding = tally.get(path, { 'tally-min-position': String(position) });
     const others = await Promise.all(Array.from({ length: 5 }, () => tally.get(path)));
-    for (const { status, headers } of others) {
-      expect(status).toBe(200);
-      expect(Number(headers.get('tally-position'))).toBeLessThan(position);
+    for (const other of others) {
+      expect(other.status).toBe(200);
+      expect(positionOf(other)).toBeLessThan(position);
     }
   } finally {
-    await place.redis.del(fence);
+    await release();
   }
-  const { status, headers } = await demanding;
-  expect(status).toBe(200);
-  expect(Number(headers.get('tally-position'))).toBeGreaterThanOrEqual(position);
+  const answer = await demanding;
+  expect(answer.status).toBe(200);
+  expect(positionOf(answer)).toBeGreaterThanOrEqual(position);
 });
 
 test('an error reaches all who share the reading, each in a document of his own', async () => {

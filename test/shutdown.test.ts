@@ -1,4 +1,4 @@
-import { newPlace, seedCatalogue, startTally, until } from './support/tally';
+import { caughtUp, holdFence, liveKeyOf, newPlace, seedCatalogue, startTally, until } from './support/tally';
 
 test('a shutdown answers what is in flight and refuses the rest', async () => {
   const place = await newPlace();
@@ -47,6 +47,29 @@ test('a port that is taken is an error, and nothing keeps running', async () => 
     const { port } = new URL(tally.app.url);
     await expect(startTally(place, { PORT: port })).rejects.toThrow('EADDRINUSE');
     await tally.app.close();
+  } finally {
+    await place.close();
+  }
+});
+
+test('a shutdown does not wait for a repair that holds the fencing lock', async () => {
+  const place = await newPlace({ PROJECTION_WAIT_MS: '50' });
+  try {
+    const tally = await startTally(place);
+    await until(async () => (await tally.get('/health/ready')).status === 200);
+    const { user, products } = await seedCatalogue(tally, ['1.00']);
+    await caughtUp(place);
+    await holdFence(place, 4_000);
+    const { body } = await tally.post('/orders', {
+      user_id: user,
+      items: [{ product_id: products[0], quantity: 1 }],
+    });
+    expect(body.projected).toBe(false);
+    await tally.app.close();
+    // The lock is still there, so nobody has waited for it to expire.
+    const [seconds, microseconds] = await place.redis.time();
+    const untilMs = Number(await place.redis.hget(await liveKeyOf(place, 'checkpoint'), 'fence_until'));
+    expect(untilMs).toBeGreaterThan(Number(seconds) * 1000 + Number(microseconds) / 1000);
   } finally {
     await place.close();
   }

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { euros, MARKER_PRODUCT, PRICES_CENTS, USERS } from './catalogue';
+import { describe, positionTold, send, type Request } from './api';
 import type { History, Operation } from './history';
 import type { Random } from './random';
 import type { Service } from './service';
 
-/** Beyond every bound of the service: a request that takes longer is left hanging. */
-const ANSWER_WITHIN_MS = 25_000;
 const MAX_RETRIES = 12;
 /** So many clients may rest between their requests as people do. */
 const UNHURRIED_CLIENTS = 8;
@@ -21,8 +20,6 @@ export interface Wish {
   deletions: Operation[];
 }
 
-type Request = Pick<Operation, 'method' | 'path'> & { sent?: unknown; key?: string; minPosition?: number };
-
 /** The clients of a run: what they asked for, and what they were promised. */
 export class Clients {
   readonly wishes: Wish[] = [];
@@ -30,9 +27,9 @@ export class Clients {
   private readonly living: Wish[] = [];
   private markers = 0;
   private keys = 0;
-  /** Highest position that any client was told. */
-  private promised = 0;
-  private running = true;
+  /** The highest position that the answer to a command told, and how the header stated it. */
+  private promised: { position: number; told: string } | undefined;
+  private running = false;
   private paused = false;
   private loops: Promise<void>[] = [];
 
@@ -58,6 +55,8 @@ export class Clients {
 
   /** Many clients rest less than few, so that they load the services and their commands share transactions. */
   start(count: number, random: Random): void {
+    this.running = true;
+    this.paused = false;
     const restFactor = Math.min(1, UNHURRIED_CLIENTS / count);
     for (let client = 0; client < count; client++) {
       this.loops.push(this.live(client, random.fork(), restFactor));
@@ -69,6 +68,11 @@ export class Clients {
     this.running = false;
     await Promise.all(this.loops);
     this.loops = [];
+  }
+
+  /** MySQL was restored: positions that were told before mean nothing in its history. */
+  forgetPositions(): void {
+    this.promised = undefined;
   }
 
   pause(): void {
@@ -181,18 +185,17 @@ export class Clients {
     ];
     const known = this.wishes.length === 0 ? undefined : orderIdOf(random.pick(this.wishes));
     if (known !== undefined) reports.push(`/orders/${known}`, `/orders/${known}`);
-    const minPosition = random.chance(0.5) ? { minPosition: this.promised } : {};
-    const path = random.pick(reports);
+    const promised = random.chance(0.5) ? this.promised : undefined;
     const operation = await this.request(client, random.pick(this.services), {
       method: 'GET',
-      path,
-      ...minPosition,
+      path: random.pick(reports),
+      ...(promised === undefined ? {} : { minPosition: minPositionOf(promised, random) }),
     });
     const { status, position, reason } = operation;
-    if (status === 409 && minPosition.minPosition !== undefined) {
+    if (status === 409 && promised !== undefined) {
       this.history.violated(`a position that had been promised is unknown: ${describe(operation)}`);
     }
-    if (status === 200 && (position ?? -1) < (minPosition.minPosition ?? 0)) {
+    if (status === 200 && promised !== undefined && (position ?? -1) < promised.position) {
       this.history.violated(`a read went back behind the position that it asked for: ${describe(operation)}`);
     }
     if (status >= 400 && ![404, 409, 503].includes(status)) {
@@ -239,53 +242,19 @@ export class Clients {
       throw new Error(`the catalogue could not be filled: ${describe(operation)}`);
   }
 
-  /** Sends a request and takes down what came of it. `begun` is told before it is sent. */
+  /** Sends a request; what a command was told of its position is what later reads ask for. */
   private async request(
     client: number,
     service: Service,
     request: Request,
-    begun: (operation: Operation) => void = () => undefined,
+    begun?: (operation: Operation) => void,
   ): Promise<Operation> {
-    const operation: Operation = {
-      id: this.history.newId(),
-      client,
-      service: service.index,
-      ...request,
-      invokedAt: this.history.now(),
-      endedAt: Infinity,
-      outcome: 'unknown',
-      status: 0,
-    };
-    begun(operation);
-    const { disturbances } = service;
-    try {
-      const response = await fetch(service.url + request.path, {
-        method: request.method,
-        headers: {
-          ...(request.sent === undefined ? {} : { 'content-type': 'application/json' }),
-          ...(request.key === undefined ? {} : { 'idempotency-key': request.key }),
-          ...(request.minPosition === undefined ? {} : { 'tally-min-position': String(request.minPosition) }),
-        },
-        ...(request.sent === undefined ? {} : { body: JSON.stringify(request.sent) }),
-        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-      });
-      operation.body = await response.json();
-      operation.status = response.status;
-      const position = response.headers.get('tally-position');
-      if (position !== null) operation.position = Number.parseInt(position, 10); // an event's id may follow
-    } catch (error) {
-      operation.reason = reasonOf(error);
-      if (operation.reason === 'TimeoutError' && service.disturbances === disturbances) {
-        this.history.violated(`a request was left hanging: ${describe(operation)}`);
-      }
-    }
-    operation.endedAt = this.history.now();
-    judge(operation);
-    if (operation.status === 500) this.history.violated(`an internal error: ${describe(operation)}`);
-    if (operation.outcome === 'ok' && operation.position !== undefined && operation.method !== 'GET') {
-      this.promised = Math.max(this.promised, operation.position);
-    }
-    this.history.operations.push(operation);
+    const operation = await send(this.history, client, service, request, begun);
+    const { outcome, method, position } = operation;
+    const told = positionTold(operation);
+    if (outcome !== 'ok' || method === 'GET' || position === undefined || told === undefined)
+      return operation;
+    if (position > (this.promised?.position ?? -1)) this.promised = { position, told };
     return operation;
   }
 }
@@ -296,31 +265,9 @@ export function orderIdOf(wish: Wish): number | undefined {
   return ok === undefined ? undefined : (ok.body as { order_id: number }).order_id;
 }
 
-/** What the client may conclude: the promise of the API, not what the server happens to do. */
-function judge(operation: Operation): void {
-  const { status, body } = operation;
-  if (status >= 200 && status < 300) {
-    operation.outcome = 'ok';
-    return;
-  }
-  if (status !== 0)
-    operation.reason =
-      String((body as { type?: string } | null)?.type)
-        .split(':')
-        .at(-1) ?? '';
-  const mayBeDone =
-    status === 0
-      ? operation.reason !== 'ECONNREFUSED'
-      : status >= 500 && !NOT_DONE.has(operation.reason ?? '');
-  operation.outcome = mayBeDone ? 'unknown' : 'refused';
-}
-
-/** Problems of status 503 that say that nothing was changed. */
-const NOT_DONE = new Set(['overloaded', 'mysql-unreachable']);
-
-function reasonOf(error: unknown): string {
-  const { name, cause } = error as { name?: string; cause?: { code?: string } };
-  return name === 'TimeoutError' ? name : (cause?.code ?? String(error));
+/** Clients send back what they were told; now and then only the number, as clients of an earlier release do. */
+function minPositionOf({ position, told }: { position: number; told: string }, random: Random): string {
+  return random.chance(0.2) ? String(position) : told;
 }
 
 /** Wide enough for every date that a clock that jumped can have given an order, and no wider than a report may be. */
@@ -329,8 +276,4 @@ function wideRange(): string {
   const month = (offset: number) =>
     new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + offset, 1)).toISOString().slice(0, 10);
   return `from=${month(-20)}&to=${month(3)}`;
-}
-
-export function describe(operation: Operation): string {
-  return JSON.stringify({ ...operation, body: JSON.stringify(operation.body)?.slice(0, 300) });
 }

@@ -1,32 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DAMAGES, mend, pickKey, spoilsAll } from './damage';
+import { USERS } from './catalogue';
+import { DAMAGES, pickTarget, repairDamage, spoilsAll } from './damage';
+import type { Fault } from './fault';
 import type { DamageWindow } from './history';
+import { links, PACKET_FAULTS } from './network-faults';
 import { writeAsAnotherProgram } from './other-program';
-import type { Proxy } from './proxy';
-import type { Random } from './random';
 import { rebuildByHand, repairByHand } from './resync-by-hand';
 import { runTally } from './service';
-import { ready, type Stage } from './stage';
-
-/** Faults that need the same resource take turns. */
-type Resource =
-  'services' | 'clock' | 'redis' | 'mysql' | 'redis-links' | 'mysql-links' | 'command-line' | 'rows';
-
-interface Fault {
-  resource: Resource;
-  /** What it does to whom, in the words of the report. */
-  about: string;
-  /**
-   * Does it, and ends it: afterwards nothing but its consequences is left.
-   * @returns a detail for the history; undefined where it had nothing to hit, and does not count.
-   */
-  inject(stage: Stage, random: Random): Promise<string | undefined>;
-}
+import { ready } from './stage';
 
 /** A resync that takes longer is ended: the fault is over then. */
 const RESYNC_LIMIT_MS = 30_000;
-/** How long an armed proxy waits for the packet that it is to lose. */
-const ARMED_MS = 3000;
 
 export const FAULTS = {
   'kill-service': {
@@ -55,13 +39,16 @@ export const FAULTS = {
     resource: 'services',
     about: 'SIGTERM and start of one service process after the other, as an upgrade does',
     async inject({ services }) {
+      const ends: string[] = [];
       for (const service of services) {
-        await service.terminate();
+        const beganAt = performance.now();
+        const code = await service.terminate();
+        ends.push(`${Math.round(performance.now() - beganAt)} ms (exit ${code})`);
         service.start();
         // MySQL or Redis may be away at this moment: an upgrade would go on as well.
         await ready(service, 5000).catch(() => undefined);
       }
-      return `${services.length} services`;
+      return `${services.length} services, which stopped in ${ends.join(', ')}`;
     },
   },
   'clock-jump': {
@@ -86,8 +73,11 @@ export const FAULTS = {
       return '';
     },
   },
-  'delete-key': damage('delete', 'a key of the read model is deleted'),
-  'change-key': damage('change', 'a key of the read model is changed: a value, a member, the tip'),
+  'delete-key': damage('delete', 'a key of the read model, or a field of its checkpoint, is deleted'),
+  'change-key': damage(
+    'change',
+    'a key of the read model is changed: a value, a member, a field of the checkpoint, the live pointer, a lease',
+  ),
   'wrong-type': damage('retype', 'a key of the read model becomes one of another type'),
   'redis-empty': {
     resource: 'redis',
@@ -118,17 +108,17 @@ export const FAULTS = {
     async inject(stage, random) {
       const { redis } = stage.servers;
       const { history } = stage;
-      // A repair that is cut off leaves the damage that it mended: then nothing is promised until the next one.
+      // Where a repair is cut off, its damage is back: then nothing is promised until the next repair.
       const window = { from: history.now(), to: Infinity };
-      const redamaged = history.damagedIn(window.from - 15_000, window.from).length > 0;
-      if (redamaged) history.damage.push(window);
+      const isBack = history.damagedIn(window.from - 15_000, window.from).length > 0;
+      if (isBack) history.damage.push(window);
       const bytes = random.int(0, 8192);
       try {
         await redis.kill();
         await redis.cutLog(bytes);
         await redis.start();
       } finally {
-        if (redamaged) await mend(stage, window);
+        if (isBack) await repairDamage(stage, window);
       }
       return `${bytes} bytes`;
     },
@@ -176,37 +166,33 @@ export const FAULTS = {
   },
   'other-program': {
     resource: 'rows',
-    about: 'another program inserts, changes and deletes orders, and renames a product, in MySQL itself',
+    about: 'another program inserts, changes and deletes orders, users and products, in MySQL itself',
     inject: writeAsAnotherProgram,
+  },
+
+  'row-locked': {
+    resource: 'row-lock',
+    about: 'another session holds the row of one user FOR UPDATE, for up to 2 s',
+    async inject(stage, random) {
+      const sql = await stage.connect();
+      try {
+        const user = random.int(1, USERS);
+        await sql.beginTransaction();
+        await sql.query('SELECT id FROM users WHERE id = ? FOR UPDATE', [user]);
+        const ms = random.int(300, 2000);
+        await delay(ms);
+        await sql.rollback();
+        return `user ${user} for ${ms} ms`;
+      } finally {
+        sql.destroy();
+      }
+    },
   },
 
   ...links('mysql'),
   ...links('redis'),
 
-  'commit-answer-lost': {
-    resource: 'mysql-links',
-    about: 'exactly the answers to one to three COMMITs are lost, with their connections',
-    inject: async ({ mysqlProxies }, random) => loseAnswers(mysqlProxies, isCommit, random.int(1, 3)),
-  },
-  'commit-delivered-late': {
-    resource: 'mysql-links',
-    about: 'exactly one COMMIT is delivered only after its client has given up',
-    async inject({ mysqlProxies }, random) {
-      const proxy = random.pick(mysqlProxies);
-      proxy.holdRequest(isCommit);
-      await happens(() => proxy.isHolding());
-      proxy.holdRequest(undefined);
-      const late = await happens(() => proxy.isHeldRequestGivenUp());
-      await delay(random.int(0, 1000));
-      proxy.deliverHeld();
-      return late ? '' : undefined;
-    },
-  },
-  'apply-answer-lost': {
-    resource: 'redis-links',
-    about: 'the answers that follow one to three apply scripts are lost, with their connections',
-    inject: async ({ redisProxies }, random) => loseAnswers(redisProxies, isApply, random.int(1, 3)),
-  },
+  ...PACKET_FAULTS,
 
   'rebuild-twice': {
     resource: 'command-line',
@@ -250,115 +236,21 @@ function damage(kind: keyof typeof DAMAGES, about: string): Fault {
     resource: 'redis',
     about,
     async inject(stage, random) {
-      const key = await pickKey(stage, random, kind);
-      if (key === undefined) return undefined;
-      const all = spoilsAll(stage, key);
-      const window: DamageWindow = { from: stage.history.now(), to: Infinity, ...(all ? {} : { key }) };
+      const target = await pickTarget(stage, random, kind);
+      if (target === undefined) return undefined;
+      const { key, field } = target;
+      const window: DamageWindow = {
+        from: stage.history.now(),
+        to: Infinity,
+        ...(spoilsAll(stage, target) ? {} : { key }),
+      };
       stage.history.damage.push(window);
       try {
-        await DAMAGES[kind](stage, random, key);
+        await DAMAGES[kind](stage, random, target);
       } finally {
-        await mend(stage, window);
+        await repairDamage(stage, window);
       }
-      return key;
+      return field === undefined ? key : `${key} ${field}`;
     },
   };
-}
-
-/** What a network does to the connections of one service, or of all, with a server. */
-function links<S extends 'mysql' | 'redis'>(server: S) {
-  const resource: Resource = `${server}-links`;
-  const name = server === 'mysql' ? 'MySQL' : 'Redis';
-  const proxiesOf = (stage: Stage, random: Random): Proxy[] => {
-    const all = server === 'mysql' ? stage.mysqlProxies : stage.redisProxies;
-    return random.chance(0.5) ? all : [random.pick(all)];
-  };
-  const during = async (
-    proxies: Proxy[],
-    ms: number,
-    begin: (p: Proxy) => unknown,
-    end: (p: Proxy) => unknown,
-  ) => {
-    await Promise.all(proxies.map(begin));
-    await delay(ms);
-    await Promise.all(proxies.map(end));
-    return `${proxies.length} of the services for ${ms} ms`;
-  };
-  return {
-    [`${server}-cut`]: {
-      resource,
-      about: `connections to ${name} are reset, and new ones refused for up to 1 s`,
-      inject: (stage: Stage, random: Random) =>
-        during(
-          proxiesOf(stage, random),
-          random.int(0, 1000),
-          (p) => p.cut(),
-          (p) => p.restore(),
-        ),
-    },
-    [`${server}-delay`]: {
-      resource,
-      about: `packets from and to ${name} take up to 300 ms longer, for up to 2 s`,
-      inject: (stage: Stage, random: Random) => {
-        const ms = random.int(20, 300);
-        return during(
-          proxiesOf(stage, random),
-          random.int(300, 2000),
-          (p) => p.delay(ms),
-          (p) => p.delay(0),
-        );
-      },
-    },
-    [`${server}-half-open`]: {
-      resource,
-      about: `connections to ${name} are dead on the server's side, and the service is never told`,
-      inject: (stage: Stage, random: Random) =>
-        during(
-          proxiesOf(stage, random),
-          0,
-          (p) => p.halfOpen(),
-          () => undefined,
-        ),
-    },
-    [`${server}-black-hole`]: {
-      resource,
-      about: `packets from and to ${name} vanish for up to 2.5 s; those connections stay silent for ever`,
-      inject: (stage: Stage, random: Random) =>
-        during(
-          proxiesOf(stage, random),
-          random.int(300, 2500),
-          (p) => p.blackHole(),
-          (p) => p.endBlackHole(),
-        ),
-    },
-  } as Record<`${S}-${'cut' | 'delay' | 'half-open' | 'black-hole'}`, Fault>;
-}
-
-/** The packet that ends a write transaction; READ COMMITTED is said elsewhere. */
-function isCommit(request: Buffer): boolean {
-  return request.includes(';COMMIT');
-}
-
-/** Of all that is sent to Redis, only an apply script names both. */
-function isApply(request: Buffer): boolean {
-  return request.includes('}:applied') && request.includes('}:fence');
-}
-
-async function loseAnswers(
-  proxies: Proxy[],
-  isRequest: (request: Buffer) => boolean,
-  count: number,
-): Promise<string | undefined> {
-  let lost = 0;
-  for (const proxy of proxies)
-    proxy.loseAnswers((request) => isRequest(request) && lost < count && ++lost > 0);
-  await happens(() => lost === count);
-  for (const proxy of proxies) proxy.loseAnswers(undefined);
-  return lost === 0 ? undefined : `${lost} answers`;
-}
-
-async function happens(condition: () => boolean): Promise<boolean> {
-  const deadline = performance.now() + ARMED_MS;
-  while (!condition() && performance.now() < deadline) await delay(5);
-  return condition();
 }

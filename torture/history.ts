@@ -10,7 +10,8 @@ export interface Operation {
   /** The body that was sent. */
   sent?: unknown;
   key?: string;
-  minPosition?: number;
+  /** As it was sent: the whole position, or the number alone. */
+  minPosition?: string;
   /** Milliseconds since the beginning of the run. */
   invokedAt: number;
   endedAt: number;
@@ -18,9 +19,13 @@ export interface Operation {
   outcome: 'ok' | 'refused' | 'unknown';
   /** 0: there was no answer. */
   status: number;
+  /** Its service was killed, stopped or started meanwhile. */
+  disturbed?: boolean;
   /** What the problem document says, or how the connection ended. */
   reason?: string;
+  /** The log position that the answer states, and the id of the event there. */
   position?: number;
+  eventId?: string;
   body?: unknown;
 }
 
@@ -47,7 +52,7 @@ interface Finding {
   found: string;
 }
 
-/** A verification may tell of damage that was being mended while it looked. */
+/** A verification may tell of damage that was being repaired while it looked. */
 const FINDING_LATE_MS = 8000;
 
 /** Everything that happened in a run. */
@@ -78,7 +83,7 @@ export class History {
     this.violations.push(`at ${(this.now() / 1000).toFixed(1)} s: ${what}`);
   }
 
-  /** What was damaged, and not known to be mended, at some time in between. */
+  /** What was damaged, and not known to be repaired, at some time in between. */
   damagedIn(from: number, to: number): DamageWindow[] {
     return this.damage.filter((window) => window.from <= to && window.to >= from);
   }

@@ -23,7 +23,7 @@ function euros(cents: number): string {
   return (cents / 100).toFixed(2);
 }
 
-/** All keys after `{tally:g}:`, in the form of `dump`. */
+/** All data keys of a generation, without its hash tag, in the form of `dumpRedis`. */
 export function expectedKeys(shop: PlainShop): Record<string, unknown> {
   const keys: Record<string, unknown> = {};
   for (const [id, { name }] of shop.users) keys[`user:${id}`] = { name };

@@ -1,32 +1,33 @@
 import type { Edit } from './build';
 import type { FaultName } from './faults';
+import { MYSQL_RESTORED } from './restored';
 
-/** A bug of the kind that services of this sort have had, which the checker must catch. */
+/** A bug of a kind that services like this one have had. The checker must catch it. */
 export interface PlantedBug {
   name: string;
   about: string;
   /** What makes a copy of the sources have it. */
   edits: Edit[];
-  /** Those under which it shows; rounds of them follow each other. */
-  faults: FaultName[];
+  /** Those under which it shows, in rounds of all of them; or MySQL is restored, once. */
+  faults: FaultName[] | typeof MYSQL_RESTORED;
   seconds: number;
+  /** Where it needs many. */
+  clients?: number;
   /** What the checker must say: anything else may have other reasons. */
   caughtBy: RegExp;
 }
 
 const WRONG_FIGURES = /a read is not what the log says|found drift that nobody caused/;
 
-const SCRIPTS = 'read-model/scripts';
-
 export const PLANTED_BUGS: PlantedBug[] = [
   {
     name: 'apply-without-compare',
-    about: 'events are applied without a look at what is applied already',
+    about: 'events are applied without a look at the checkpoint',
     edits: [
       {
-        file: `${SCRIPTS}/apply.lua`,
-        find: 'if applied ~= expected then',
-        replace: 'if false then',
+        file: 'read-model/advance.lua',
+        find: "if at ~= expected then return { 'elsewhere', at } end",
+        replace: '',
       },
     ],
     faults: ['apply-answer-lost', 'kill-service'],
@@ -38,9 +39,9 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'events that were applied already are applied again, as a blind retry of INCRBY does',
     edits: [
       {
-        file: `${SCRIPTS}/apply.lua`,
-        find: "return { 'already', applied }",
-        replace: "run(ARGV[4]) return { 'already', applied }",
+        file: 'read-model/advance.lua',
+        find: "if at ~= expected then return { 'elsewhere', at } end",
+        replace: "if at ~= expected then if at == next then run(ARGV[5]) end return { 'elsewhere', at } end",
       },
     ],
     faults: ['apply-answer-lost', 'redis-cut'],
@@ -53,14 +54,14 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'read-model/changes.ts',
-        find: 'this.texts.set(key, null);',
-        replace: 'if (!this.texts.has(key)) this.texts.set(key, null);',
+        find: 'this.hashes.set(key, fields);',
+        replace: 'if (fields !== null || !this.hashes.has(key)) this.hashes.set(key, fields);',
       },
       {
         file: 'read-model/changes.ts',
-        find: "idsOf(this.lists, key).set(operation.id, operation.kind === 'add-id');",
+        find: 'this.lists.set(key, (ids = new Map()));\n    ids.set(id, listed);',
         replace:
-          "if (!idsOf(this.lists, key).has(operation.id)) idsOf(this.lists, key).set(operation.id, operation.kind === 'add-id');",
+          'this.lists.set(key, (ids = new Map()));\n    if (listed || !ids.has(id)) ids.set(id, listed);',
       },
     ],
     faults: ['redis-cut', 'redis-freeze'],
@@ -86,9 +87,9 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'now and then a position is left out, as auto-increment does after a rollback',
     edits: [
       {
-        file: 'mysql/log.ts',
-        find: 'LAST_INSERT_ID(position + ?), tip',
-        replace: 'LAST_INSERT_ID(position + ?) + (RAND() < 0.02), tip',
+        file: 'mysql/append.ts',
+        find: 'LAST_INSERT_ID(position + ?), event_id',
+        replace: 'LAST_INSERT_ID(position + ?) + (RAND() < 0.02), event_id',
       },
     ],
     faults: ['kill-service'],
@@ -100,34 +101,36 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'the revenue of a line is computed with a floating point number',
     edits: [
       {
-        file: 'domain/events.ts',
+        file: 'domain/order.ts',
         find: 'return BigInt(line.quantity) * line.unitPrice;',
         replace: 'return BigInt(Math.trunc(line.quantity * (Number(line.unitPrice) / 100) * 100));',
       },
     ],
     faults: ['kill-service'],
     seconds: 3,
-    caughtBy: /logged as something else/,
+    caughtBy: /acknowledged as something else/,
   },
   {
     name: 'repair-without-fence',
     about: 'a repair neither keeps others from applying nor notices that they did',
     edits: [
       {
-        file: `${SCRIPTS}/restore.lua`,
-        find: 'if applied ~= ARGV[1] then',
-        replace: 'if not applied then',
+        // What is set is right for where the checkpoint was, not for where it is.
+        file: 'read-model/advance.lua',
+        find: "if at ~= expected then return { 'elsewhere', at } end",
+        replace:
+          "if at ~= expected then if expected ~= next then return { 'elsewhere', at } end next = at end",
       },
       {
-        file: 'projections/resync/verify.ts',
-        find: 'if (!(await takeLock(this.redis, this.keys.fence, token, FENCE_TTL_MS))) {',
+        file: 'projections/resync/comparison.ts',
+        find: 'if (!(await takeFence(redis, keys, fenceToken))) {',
         replace: 'if (attempt < 1) {',
       },
       {
         // The time that a slow network takes.
-        file: 'projections/resync/verify.ts',
-        find: 'const content = this.expectation.content(slice);',
-        replace: 'const content = this.expectation.content(slice); await delay(60);',
+        file: 'projections/resync/comparison.ts',
+        find: 'const expected = this.expectation.content(slice);',
+        replace: 'const expected = this.expectation.content(slice); await delay(60);',
       },
     ],
     faults: ['change-key', 'wrong-type'],
@@ -140,19 +143,19 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'projections/resync/rebuild.ts',
-        find: 'const verification = await verify(redis, database, keys, { repair: true, work });',
+        find: `await verify(redis, database, keys, {
+      repair: true,
+      progress: work.progress,
+      signal: work.signal,
+      bringForward: bringForward(applying, database, work),
+    });`,
         replace:
-          'const verification = { generation: keys.generation, position: 0, orders, drift: 0, repaired: 0, findings: [], unadopted: [] };',
+          '{ generation: keys.generation, position: 0, orders, drift: 0, repaired: 0, findings: [], outOfBand: [] };',
       },
       {
         file: 'projections/resync/rebuild.ts',
-        find: 'await builder.end(tipOfHead(snapshot.head));',
-        replace: 'await builder.end(tipOfHead(await database.session(readHead)));',
-      },
-      {
-        file: 'projections/resync/rebuild.ts',
-        find: "import { readAfter } from '../../mysql/log';",
-        replace: "import { readAfter, readHead } from '../../mysql/log';",
+        find: 'await builder.end(snapshot.head);',
+        replace: "await builder.end(await database.session(require('../../mysql/log').readHead));",
       },
     ],
     faults: ['flushall', 'rebuild-twice'],
@@ -165,13 +168,9 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'commands/writer/writer.ts',
-        find: 'const [found] = await this.resolve([command], error);',
-        replace: 'const [found] = []; throw finalProblem(error.cause);',
-      },
-      {
-        file: 'commands/writer/writer.ts',
-        find: 'return this.settleUnanswered(batch, error);',
-        replace: "return batch.map(() => ({ status: 'rejected', reason: finalProblem(error.cause) }));",
+        find: "if (error instanceof CommitInDoubt) await this.resolve(group.filter(({ stage }) => stage === 'sent'));",
+        replace:
+          "for (const pending of group) pending.fail(new Problem('overloaded', 'nothing was changed'));",
       },
     ],
     faults: ['commit-answer-lost'],
@@ -184,15 +183,9 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'commands/writer/writer.ts',
-        find: 'const [found] = await this.resolve([command], error);',
+        find: "if (error instanceof CommitInDoubt) await this.resolve(group.filter(({ stage }) => stage === 'sent'));",
         replace:
-          'const [found] = []; command = { ...command, identity: { ...command.identity, commandId: Buffer.from(crypto.randomUUID().slice(0, 16)) } };',
-      },
-      {
-        file: 'commands/writer/writer.ts',
-        find: 'return this.settleUnanswered(batch, error);',
-        replace:
-          'return Promise.allSettled(batch.map((each) => this.execute(alone({ ...each, identity: { ...each.identity, commandId: Buffer.from(crypto.randomUUID().slice(0, 16)) } }))));',
+          "for (const { command } of group) command.identity = { ...command.identity, eventId: crypto.randomUUID().replaceAll('-', '') };",
       },
     ],
     faults: ['commit-answer-lost'],
@@ -205,8 +198,8 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'read-model/reader.ts',
-        find: 'if (reading.position >= minPosition) return reading;',
-        replace: 'if (minPosition >= 0) return reading;',
+        find: 'if (minPosition === undefined || (await this.contains(at, minPosition, deadline))) return reading;',
+        replace: 'return reading;',
       },
     ],
     faults: ['redis-out-of-memory', 'redis-delay'],
@@ -214,13 +207,14 @@ export const PLANTED_BUGS: PlantedBug[] = [
     caughtBy: /went back behind the position/,
   },
   {
-    name: 'adoption-adds-only',
+    name: 'reconcile-adds-only',
     about: 'an order that another program changed is added to the reports without taking the old one away',
     edits: [
       {
         file: 'commands/reconcile.ts',
-        find: "if (logged?.type === 'OrderCreated') events.push({ type: 'OrderDeleted', order: logged.order });",
-        replace: '',
+        find: 'const events = outcome.events.map(',
+        replace:
+          "const events = outcome.events.filter(({ type }) => type !== 'OrderDeleted' || stated === undefined).map(",
       },
     ],
     faults: ['other-program', 'repair-twice'],
@@ -232,7 +226,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'two requests with one Idempotency-Key are carried out twice',
     edits: [
       {
-        file: 'http/commands.ts',
+        file: 'http/command-route.ts',
         find: "if (typeof key !== 'string') return uniqueIdentity();",
         replace: "if (typeof key !== 'number') return uniqueIdentity();",
       },
@@ -242,13 +236,13 @@ export const PLANTED_BUGS: PlantedBug[] = [
     caughtBy: /doubled/,
   },
   {
-    name: 'ghost-in-a-list',
+    name: 'deleted-order-listed',
     about: 'a deleted order stays in the list of its user',
     edits: [
       {
         file: 'projections/project.ts',
-        find: "{ kind: 'remove-id', key: keys.userOrders(order.userId), id: order.orderId },",
-        replace: '',
+        find: "{ kind: 'list', key: keys.userOrders(userId), id, listed },",
+        replace: "{ kind: 'list', key: keys.userOrders(userId), id, listed: true },",
       },
     ],
     faults: ['kill-service'],
@@ -260,14 +254,14 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'half a transaction that Redis carries out at a later start goes unnoticed',
     edits: [
       {
-        file: 'read-model/inspect.ts',
-        find: 'const isWhole = Array.isArray(writes) && writes[0] === writes[1];',
-        replace: 'const isWhole = true;',
+        file: 'read-model/checkpoint.ts',
+        find: "return typeof at === 'string' && begun === ended ?",
+        replace: "return typeof at === 'string' ?",
       },
       {
-        file: `${SCRIPTS}/complete.lua`,
-        find: 'if counts.err or counts[1] ~= counts[2] then return false end',
-        replace: '',
+        file: 'read-model/checkpoint.lua',
+        find: 'if fields.err or fields[2] ~= fields[3] then return false end',
+        replace: 'if fields.err then return false end',
       },
     ],
     faults: ['redis-cut-log'],
@@ -287,5 +281,44 @@ export const PLANTED_BUGS: PlantedBug[] = [
     faults: ['redis-half-open'],
     seconds: 3,
     caughtBy: /does not take orders again|left hanging/,
+  },
+  {
+    name: 'wrong-ids',
+    about: 'lines and events of a group get the id of the next order, and nothing compares the fingerprints',
+    edits: [
+      {
+        file: 'mysql/tables/orders.ts',
+        find: 'IF(GROUP_CONCAT(fingerprint ORDER BY id) = ? AND MAX(id) <= ${HIGHEST_ID},',
+        replace: "IF(? <> '' AND (@size := COUNT(*)) > 0,",
+      },
+      {
+        file: 'mysql/tables/inserted.ts',
+        find: '@inserted + ${place} * @@auto_increment_increment',
+        replace: '@inserted + (${place} + 1) % @size * @@auto_increment_increment',
+      },
+      {
+        file: 'mysql/tables/inserted.ts',
+        find: 'LAST_INSERT_ID(), NULL)`',
+        replace: 'LAST_INSERT_ID(), NULL), @size = 1`',
+      },
+    ],
+    faults: ['kill-service'],
+    seconds: 4,
+    clients: 64,
+    caughtBy: /acknowledged as something else|MySQL disagrees with itself/,
+  },
+  {
+    name: 'diverged-unnoticed',
+    about: 'a larger checkpoint is taken as progress, without a look at its identity',
+    edits: [
+      {
+        file: 'projections/projector/recent-history.ts',
+        find: 'if (positions.every((position) => this.knows(position))) return [...positions];',
+        replace: 'if (positions.length > 0) return [...positions];',
+      },
+    ],
+    faults: MYSQL_RESTORED,
+    seconds: 0,
+    caughtBy: /an answer states another event|an answer states a position beyond the log/,
   },
 ];

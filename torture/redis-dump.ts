@@ -2,37 +2,42 @@ import type { ChainableCommander, Redis } from 'ioredis';
 
 const KEYS_PER_ROUND_TRIP = 500;
 
-/** What Redis holds, as far as Tally goes. */
+/** What Redis holds of Tally. */
 export interface RedisDump {
-  applied: string | null;
-  /** The live generation: what stands after `{tally:g}:`, and a canonical form of what it holds. */
+  /** The bookkeeping of the live generation. */
+  checkpoint: Record<string, string>;
+  /** The live generation: names without its hash tag, and what they hold, in a canonical form. */
   live: Record<string, unknown>;
-  /** Keys of other generations that nobody keeps alive. */
-  orphans: string[];
-  /** Keys that are of no generation, and not known bookkeeping. */
-  strangers: string[];
+  /** Keys of other generations. */
+  unused: string[];
+  /** Keys that Tally has no use for. */
+  unexpected: string[];
 }
 
-/** Of a generation, but not of the model. */
-const BOOKKEEPING = new Set(['applied', 'writes', 'building', 'keeper', 'fence']);
+/** Keys of the read model that belong to no generation, after its root. */
+const BESIDE_GENERATIONS = new Set([':live', ':resync', ':verification']);
 
-export async function dumpRedis(redis: Redis, prefix: string): Promise<RedisDump> {
-  const generation = await redis.get(`${prefix}:live:1`);
-  const start = `{${prefix}:${generation}}:`;
+/** @param root what every key of this log's read model begins with. */
+export async function dumpRedis(redis: Redis, root: string): Promise<RedisDump> {
+  const start = await livePrefix(redis, root);
   const all = (await redis.keys('*')).toSorted();
-  const live = all.filter((key) => key.startsWith(start));
-  const kept = new Set(all.filter((key) => key.endsWith('}:keeper')).map((key) => key.split('}')[0]));
-  const model = live.filter((key) => !BOOKKEEPING.has(key.slice(start.length)));
+  const model = all.filter((key) => key.startsWith(start) && key !== `${start}checkpoint`);
+  const isOfGeneration = (key: string) => key.startsWith(`{${root}:`);
   return {
-    applied: await redis.get(`${start}applied`),
+    checkpoint: await redis.hgetall(`${start}checkpoint`).catch(() => ({})), // it is no hash
     live: Object.fromEntries(await valuesOf(redis, model, start.length)),
-    orphans: all.filter(
-      (key) => key.startsWith('{') && !key.startsWith(start) && !kept.has(key.split('}')[0]),
-    ),
-    strangers: all.filter(
-      (key) => !key.startsWith('{') && !/^\w+:(live|work|verification|serving):1$/.test(key),
+    unused: all.filter((key) => isOfGeneration(key) && !key.startsWith(start)),
+    unexpected: all.filter(
+      (key) =>
+        !isOfGeneration(key) && !(key.startsWith(root) && BESIDE_GENERATIONS.has(key.slice(root.length))),
     ),
   };
+}
+
+/** What every key of the live generation begins with; of none, where the pointer points nowhere. */
+export async function livePrefix(redis: Redis, root: string): Promise<string> {
+  const live = await redis.get(`${root}:live`).catch(() => null); // it is no string
+  return `{${root}:${live ?? ''}}:`;
 }
 
 async function valuesOf(redis: Redis, keys: string[], cut: number): Promise<[string, unknown][]> {

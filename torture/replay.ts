@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { euros } from './catalogue';
 import type { PlainOrder, PlainShop } from './plain-model';
-import { cents, type LogEvent } from './truth';
+import type { LogEvent, LogSums } from './truth';
 
 interface Figures {
   orders: number;
@@ -24,38 +25,32 @@ export class Replay {
   private readonly ofProduct = new Map<number, Figures>();
 
   /** @returns what is wrong with an event that comes after those before it. */
-  apply({ position, type, payload }: LogEvent): string[] {
+  apply({ position, type, subjectId: id, order, name, sku }: LogEvent): string[] {
     switch (type) {
       case 'OrderCreated': {
-        const again = this.remove(payload.order_id);
-        this.add({
-          id: payload.order_id,
-          userId: payload.user_id,
-          createdAt: payload.created_at,
-          lines: payload.items.map((item) => ({
-            productId: item.product_id,
-            quantity: item.quantity,
-            unitCents: cents(item.unit_price),
-          })),
-        });
-        return again ? [`event ${position} creates order ${payload.order_id}, which exists`] : [];
+        const existed = this.remove(id) !== undefined;
+        if (order !== undefined) this.add(order);
+        return existed ? [`event ${position} creates order ${id}, which exists`] : [];
       }
-      case 'OrderDeleted':
-        return this.remove(payload.order_id)
+      case 'OrderDeleted': {
+        const removed = this.remove(id);
+        if (removed === undefined) return [`event ${position} deletes order ${id}, which does not exist`];
+        return isDeepStrictEqual(removed, order)
           ? []
-          : [`event ${position} deletes order ${payload.order_id}, which does not exist`];
+          : [`event ${position} takes away ${JSON.stringify(order)}; the log had ${JSON.stringify(removed)}`];
+      }
       case 'ProductAdded':
-        this.products.set(payload.product_id, { name: payload.name, sku: payload.sku });
+        this.products.set(id, { name, sku });
         return [];
       case 'ProductRemoved':
-        this.products.delete(payload.product_id);
-        return [];
+        return this.products.delete(id)
+          ? []
+          : [`event ${position} removes product ${id}, which does not exist`];
       case 'UserRegistered':
-        this.users.set(payload.user_id, { name: payload.name });
+        this.users.set(id, { name });
         return [];
       case 'UserRemoved':
-        this.users.delete(payload.user_id);
-        return [];
+        return this.users.delete(id) ? [] : [`event ${position} removes user ${id}, which does not exist`];
       default:
         return [`event ${position} is of the unknown type ${type}`];
     }
@@ -68,14 +63,14 @@ export class Replay {
     this.count(order, 1);
   }
 
-  /** @returns whether it was there. */
-  private remove(id: number): boolean {
+  /** @returns the order, where there was one. */
+  private remove(id: number): PlainOrder | undefined {
     const order = this.orders.get(id);
-    if (order === undefined) return false;
+    if (order === undefined) return undefined;
     this.orders.delete(id);
     this.ids.splice(this.ids.lastIndexOf(id), 1);
     this.count(order, -1);
-    return true;
+    return order;
   }
 
   private count({ createdAt, userId, lines }: PlainOrder, sign: 1 | -1): void {
@@ -91,6 +86,12 @@ export class Replay {
 
   shop(): PlainShop {
     return { orders: this.orders, products: this.products, users: this.users };
+  }
+
+  /** What the head of the log must say that there is. */
+  sums(): LogSums {
+    const { orders, units, revenue } = this.total;
+    return { orders, products: this.products.size, users: this.users.size, units, revenue };
   }
 
   /** The body that a GET of this path must have; undefined where there is no such thing. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { FAULT_NAMES, faultOf, type FaultName } from './faults';
-import { MYSQL_RESTORED } from './run';
+import { MYSQL_RESTORED } from './restored';
 
 /** What a torture leaves behind for the report. */
 export type Recorded =

@@ -32,3 +32,8 @@ export async function rebuildByHand({ build, directEnv, history }: Stage): Promi
   }
   return outcome;
 }
+
+/** `tally verify`, which only looks. */
+export async function verifyByHand({ build, directEnv }: Stage): Promise<Outcome> {
+  return runTally(build, directEnv, ['verify'], LIMIT_MS).done;
+}

@@ -67,9 +67,9 @@ export class Service {
     await this.end('SIGKILL');
   }
 
-  /** As an operator or an orchestrator does: SIGTERM, and SIGKILL when it does not listen. */
-  async terminate(): Promise<void> {
-    await this.end('SIGTERM');
+  /** As an operator or an orchestrator does: SIGTERM, and SIGKILL when it does not listen. @returns its exit code. */
+  async terminate(): Promise<number | null> {
+    return this.end('SIGTERM');
   }
 
   pause(): void {
@@ -78,6 +78,7 @@ export class Service {
   }
 
   resume(): void {
+    this.disturbances += 1;
     this.child?.kill('SIGCONT');
   }
 
@@ -88,9 +89,9 @@ export class Service {
     return true;
   }
 
-  private async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  private async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
     const child = this.child;
-    if (child === undefined) return;
+    if (child === undefined) return null;
     this.child = undefined;
     this.disturbances += 1;
     const exited = once(child, 'exit');
@@ -99,8 +100,9 @@ export class Service {
       this.listener.died(this.index, `not within ${STOP_WITHIN_MS} ms after SIGTERM`, this.lines);
       child.kill('SIGKILL');
     }, STOP_WITHIN_MS);
-    await exited;
+    const [code] = (await exited) as [number | null];
     clearTimeout(insist);
+    return code;
   }
 
   private heard(text: string): void {

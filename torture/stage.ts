@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import type { Connection } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { setTimeout as delay } from 'node:timers/promises';
 import { History } from './history';
 import { freePort, Proxy, proxyDatabase, proxyRedis } from './proxy';
@@ -20,6 +20,8 @@ const SETTINGS = {
   REBUILD_MIN_INTERVAL_S: '5',
 };
 const VERIFY_INTERVAL_S = 5;
+const PREFIX = 'tally';
+const SERVICES = 3;
 
 /** What a run plays on: the services, the proxies in front of their servers, and a way past the proxies. */
 export interface Stage {
@@ -31,25 +33,25 @@ export interface Stage {
   redisProxies: Proxy[];
   /** Settings of a command line that goes past the proxies. */
   directEnv: NodeJS.ProcessEnv;
-  prefix: string;
+  /** What every key of the read model begins with. */
+  root: string;
   redis: Redis;
   history: History;
   /** Whether damage to keys is followed by a repair at once; else the services find it by themselves. */
-  mendsDamage: boolean;
+  repairsDamage: boolean;
   /** A connection to the run's database, past the proxies. */
   connect(): Promise<Connection>;
   close(): Promise<void>;
 }
 
-/** Starts `count` services on a new database and an empty Redis. */
+/** Starts the services on a new database and an empty Redis. */
 export async function setStage(
   servers: Servers,
   build: string,
-  name: string,
-  count: number,
-  listenerOf: (history: History) => ServiceListener,
+  settings: Partial<typeof SETTINGS> = {},
 ): Promise<Stage> {
   const history = new History();
+  const name = `torture_${Date.now()}`;
   const admin = await connectSql(servers.mysqlUrl);
   await admin.query(`CREATE DATABASE ${name} DEFAULT CHARACTER SET utf8mb4`);
   await admin.end();
@@ -63,14 +65,16 @@ export async function setStage(
   const directEnv = {
     ...inherited,
     ...SETTINGS,
+    ...settings,
     VERIFY_INTERVAL_S: String(VERIFY_INTERVAL_S),
+    REDIS_PREFIX: PREFIX,
     DATABASE_URL: url.href,
     REDIS_URL: servers.redisPath,
   };
   const services: Service[] = [];
   const mysqlProxies: Proxy[] = [];
   const redisProxies: Proxy[] = [];
-  for (let index = 0; index < count; index++) {
+  for (let index = 0; index < SERVICES; index++) {
     const database = await proxyDatabase(url.href);
     const cache = await proxyRedis(servers.redisPath);
     mysqlProxies.push(database.proxy);
@@ -81,6 +85,7 @@ export async function setStage(
   }
   for (const service of services) service.start();
   await Promise.all(services.map((service) => ready(service)));
+  const connect = () => connectSql(url.href);
   return {
     servers,
     build,
@@ -88,11 +93,11 @@ export async function setStage(
     mysqlProxies,
     redisProxies,
     directEnv,
-    prefix: 'tally',
+    root: await readRoot(connect),
     redis,
     history,
-    mendsDamage: true,
-    connect: () => connectSql(url.href),
+    repairsDamage: true,
+    connect,
     async close() {
       await Promise.all(services.map((service) => service.kill()));
       await Promise.all([...mysqlProxies, ...redisProxies].map((proxy) => proxy.close()));
@@ -102,6 +107,37 @@ export async function setStage(
       redis.disconnect();
     },
   };
+}
+
+/** Takes down what the services log, and what of it must never be logged. */
+function listenerOf(history: History): ServiceListener {
+  return {
+    logged(service, line, text) {
+      if (line.level >= 40) history.logs.push({ at: history.now(), line: `service ${service}: ${text}` });
+      if (line.msg.startsWith('a freshly built read model differed')) {
+        history.violated(`service ${service} built a wrong read model: ${text}`);
+      }
+      if (line.finding !== undefined) history.found(`service ${service}`, line.finding);
+    },
+    died(service, how, lastLines) {
+      history.violated(
+        `service ${service} ended by itself, or not at all (${how}): ${lastLines.slice(-15).join('\n')}`,
+      );
+    },
+  };
+}
+
+/** The prefix, and the first 12 digits of the log's id. */
+async function readRoot(connect: () => Promise<Connection>): Promise<string> {
+  const sql = await connect();
+  try {
+    const [[head]] = await sql.query<RowDataPacket[]>(
+      'SELECT LOWER(LEFT(HEX(log_id), 12)) AS digits FROM event_head',
+    );
+    return `${PREFIX}-${head?.digits}`;
+  } finally {
+    sql.destroy();
+  }
 }
 
 /** Waits until a service says that it is ready. */

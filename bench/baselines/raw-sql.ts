@@ -66,34 +66,32 @@ async function appendToLog(
   now: string,
 ): Promise<void> {
   const ids = orders.map(() => randomBytes(16));
-  const rows: Row[] = orders.map(([userId, total], index) => [
+  const rows: Row[] = orders.map(([userId], index) => [
     index + 1,
     ids[index] ?? null,
     null,
     'OrderCreated',
     firstId + index,
-    JSON.stringify({
-      v: 1,
-      order_id: firstId + index,
-      user_id: userId,
-      total_amount: total,
-      created_at: now,
-      items: items.slice(2 * index, 2 * index + 2).map(([, , productId, quantity, price]) => ({
-        product_id: productId,
-        quantity,
-        unit_price: price,
-      })),
-    }),
+    JSON.stringify([
+      userId,
+      items
+        .slice(2 * index, 2 * index + 2)
+        .map(([, , productId, quantity, price]) => [
+          productId,
+          quantity,
+          Number(String(price).replace('.', '')),
+        ]),
+    ]),
     now.slice(0, -1).replace('T', ' '),
   ]);
   await connection.query('SELECT position INTO @h FROM event_head WHERE id = 1 FOR UPDATE');
   await connection.query(
-    `INSERT INTO order_events (position, command_id, request_hash, type, subject_id, payload, occurred_at)
+    `INSERT INTO order_events (position, event_id, request_hash, type, subject_id, payload, occurred_at)
      VALUES ${rows.map(() => '(@h + ?, ?, ?, ?, ?, ?, ?)').join(', ')}`,
     rows.flat(),
   );
   await connection.query(
-    'UPDATE event_head SET position = @h + ?, tip = ?, orders_live = orders_live + ? WHERE id = 1',
+    'UPDATE event_head SET position = @h + ?, event_id = ?, orders_live = orders_live + ? WHERE id = 1',
     [rows.length, ids.at(-1), rows.length],
   );
 }

@@ -32,13 +32,18 @@ export async function memory(bench: Bench, { redis, emptyBytes, orders, keyRoot 
 }
 
 async function familiesOf(redis: Redis, keyRoot: string): Promise<Family[]> {
+  // Of the keys beside the generations: `{root:generation}:` has the root in it.
+  const root = `${keyRoot.slice(1).split(':')[0]}:`;
   const families = new Map<string, { keys: number; sampled: string[] }>();
   let cursor = '0';
   do {
     const [next, keys] = await redis.scan(cursor, 'COUNT', SCAN_COUNT);
     cursor = next;
     for (const key of keys) {
-      const name = key.replace(keyRoot, '').replaceAll(/\d[\d-]*/g, 'N');
+      const name = key
+        .replace(keyRoot, '')
+        .replace(root, '')
+        .replaceAll(/\d[\d-]*/g, 'N');
       const family = families.get(name) ?? { keys: 0, sampled: [] };
       families.set(name, family);
       family.keys += 1;

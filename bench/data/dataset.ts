@@ -58,18 +58,16 @@ export class Dataset {
   /** Waits until the service has verified its read model and nothing is going on. */
   async settled(): Promise<void> {
     const url = `${this.service.origin}/read-model`;
-    let generation = '';
     await waitUntil(
       'the read model to be live and verified',
       async () => {
         const answer = await fetch(url, { signal: AbortSignal.timeout(5000) });
         const { status, work, last_verification: verified, ...rest } = readModel.parse(await answer.json());
-        generation = rest.generation ?? '';
-        return status === 'live' && work === null && verified?.generation === generation;
+        this.keyRoot = rest.prefix ?? '';
+        return status === 'live' && work === null && verified?.generation === rest.generation;
       },
       SETTLED_WITHIN_MS,
     );
-    this.keyRoot = `{${this.stores.prefix}:${generation}}:`;
   }
 
   async addIndexes(): Promise<void> {
@@ -89,6 +87,7 @@ export class Dataset {
 
 const readModel = z.object({
   status: z.string(),
+  prefix: z.string().nullable(),
   generation: z.string().nullable(),
   work: z.string().nullable(),
   last_verification: z.object({ generation: z.string() }).nullable(),

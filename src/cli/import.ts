@@ -1,22 +1,29 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLogger, openCore, redisReady, type Core } from '../app';
 import type { Config } from '../config';
 import { BulkConflict } from '../import/bulk';
 import { ImportFaults, readImport, type ImportData } from '../import/csv';
 import { demoData } from '../import/demo';
 import { importData } from '../import/import';
+import { createLogger } from '../logger';
 import { migrate } from '../mysql/migrate';
-import { parseTip } from '../domain/events';
-import { readAppliedTip } from '../read-model/scripts';
-import { showProgress } from './progress';
+import { readWork } from '../projections/resync/resync-lease';
+import { readCheckpoint } from '../read-model/checkpoint';
+import { redisReady } from '../redis/client';
+import { openStores, type Stores } from '../stores';
+import { showProgress, type Progress } from './progress';
 
-/** How long to wait until the reports of a running service show the import. */
-const REPORTS_TIMEOUT_MS = 15_000;
-const REPORTS_PAUSE_MS = 50;
+/** Reports that come no closer for so long are not brought forward by anybody. */
+const NO_SERVICE_AFTER_MS = 5_000;
+const REPORTS_PAUSE_MS = 100;
 
 /** `tally import --dir D`: returns the exit code. */
 export async function importCommand(config: Config, directory: string): Promise<number> {
-  return importInto(config, () => readImport(directory));
+  return importInto(config, (progress) =>
+    readImport(directory, {
+      maxOrderTotal: config.MAX_ORDER_TOTAL,
+      onProgress: ({ done, total }) => progress.update({ label: 'reading the files (bytes)', done, total }),
+    }),
+  );
 }
 
 const DEMO_CONFLICT =
@@ -34,23 +41,25 @@ export async function demoCommand(config: Config, seed: number): Promise<number>
 
 async function importInto(
   config: Config,
-  read: () => Promise<ImportData>,
+  read: (progress: Progress) => Promise<ImportData>,
   onConflict?: string,
 ): Promise<number> {
-  const log = createLogger({ LOG_LEVEL: 'silent' });
   await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
-  const core = openCore(config, log);
+  const stores = openStores(config, createLogger({ LOG_LEVEL: 'silent' }));
   const progress = showProgress(process.stdout);
   try {
-    const data = await read();
-    const imported = await importData(core.writer, core.databases.commands, data, ({ done, total }) =>
-      progress.update({ label: 'importing', done, total }),
+    const data = await read(progress);
+    const imported = await importData(
+      stores.commands.writer,
+      stores.databases.commands,
+      data,
+      ({ step, done, total }) => progress.update({ label: step, done, total }),
     );
     progress.stop();
     const { users, products, orders, skipped, position } = imported;
     console.log(`Imported ${users} users, ${products} products and ${orders} orders.`);
     if (skipped > 0) console.log(`${skipped} rows were there already.`);
-    if (position !== undefined) console.log(await describeReports(core, position, config.REDIS_TIMEOUT_MS));
+    if (position !== undefined) console.log(await watchReports(stores, position, config, progress));
     return 0;
   } catch (error) {
     progress.stop();
@@ -66,27 +75,41 @@ async function importInto(
     }
     throw error;
   } finally {
-    await core.close();
+    await stores.close();
   }
 }
 
-/** Whether the reports show the import; the running service brings it there. */
-async function describeReports({ redis, live }: Core, position: number, timeoutMs: number): Promise<string> {
-  const later = 'The reports will show it when a service is running.';
+/** Shows how far the reports are, as long as a running service brings them forward. @returns what to tell in the end. */
+async function watchReports(
+  { redis, live, followLog }: Stores,
+  position: number,
+  config: Config,
+  progress: Progress,
+): Promise<string> {
   try {
-    await redisReady(redis.projector, timeoutMs);
-    for (
-      const deadline = performance.now() + REPORTS_TIMEOUT_MS;
-      performance.now() < deadline;
-      await delay(REPORTS_PAUSE_MS)
-    ) {
+    await redisReady(redis, config.REDIS_TIMEOUT_MS);
+    await followLog();
+    const readPosition = async () => {
       const keys = await live.refresh();
-      const applied = keys === undefined ? null : await readAppliedTip(redis.projector, keys);
-      if ((parseTip(applied ?? '')?.position ?? -1) >= position)
-        return `The reports show it (position ${position}).`;
+      return (keys && (await readCheckpoint(redis, keys)))?.position;
+    };
+    let seen = await readPosition();
+    for (let movedAt = performance.now(); performance.now() - movedAt < NO_SERVICE_AFTER_MS;) {
+      if (seen !== undefined && seen >= position) return `The reports show it (position ${position}).`;
+      progress.update({ label: 'bringing it to the reports (events)', done: seen ?? 0, total: position });
+      await delay(REPORTS_PAUSE_MS);
+      const now = await readPosition();
+      const isRebuilding = live.space !== undefined && (await readWork(redis, live.space)) !== undefined;
+      if (now !== seen || isRebuilding) movedAt = performance.now();
+      seen = now;
     }
+    return seen === undefined
+      ? 'There is no read model yet: the reports will show it when a service has built one.'
+      : `The reports are at position ${seen} of ${position} and stand still: they will show it when a service is running.`;
   } catch {
     // Without Redis there are no reports to look at; the import itself is done.
+    return 'Redis cannot be reached: the reports will show it when a service is running.';
+  } finally {
+    progress.stop();
   }
-  return later;
 }

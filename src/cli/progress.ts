@@ -17,20 +17,24 @@ function bar(stream: NodeJS.WriteStream): Progress {
     hideCursor: true,
     clearOnComplete: false,
   });
-  let started = false;
+  let shown: string | undefined;
+  const stop = () => {
+    if (shown !== undefined) bar.stop();
+    shown = undefined;
+  };
   return {
     update({ label, done, total }) {
-      if (!started && total > 0) {
+      if (total === 0) return;
+      // Each kind of work has a bar of its own.
+      if (shown !== label) {
+        stop();
         bar.start(total, done, { label });
-        started = true;
-      } else if (started) {
-        bar.setTotal(total);
-        bar.update(done, { label });
+        shown = label;
       }
+      bar.setTotal(total);
+      bar.update(done, { label });
     },
-    stop() {
-      if (started) bar.stop();
-    },
+    stop,
   };
 }
 

@@ -1,45 +1,86 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { createLogger, openCore, redisReady, type Core } from '../app';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config';
-import { errorMessage, Problem } from '../domain/problems';
-import { formatTip } from '../domain/events';
-import { readHead } from '../mysql/log';
+import { formatLogPosition, type LogPosition } from '../domain/log-position';
 import { migrate } from '../mysql/migrate';
-import { GenerationLost } from '../projections/projector/applier';
-import { RebuildAbandoned } from '../projections/resync/builder';
 import {
-  NoReadModel,
-  ResyncBusy,
+  findingReporter,
+  liveKeys,
   runRebuild,
-  runVerify,
+  runRepair,
+  spaceOf,
   type ResyncDeps,
-} from '../projections/resync/supervisor';
-import { readVerification, type StoredVerification } from '../projections/resync/verification-store';
-import { describeWork, readWork } from '../projections/resync/work';
-import { readAppliedTip } from '../read-model/scripts';
-import { showProgress } from './progress';
+} from '../projections/resync/resync';
+import { describeWork, readWork, reporter } from '../projections/resync/resync-lease';
+import {
+  readVerification,
+  summaryOf,
+  type StoredVerification,
+} from '../projections/resync/verification-store';
+import { verify } from '../projections/resync/verify';
+import { readCheckpoint } from '../read-model/checkpoint';
+import type { Keys } from '../read-model/keys';
+import { NotNow, withStores } from './command';
 
-/** `tally verify`: exit code 1 where the read model differs from MySQL. */
+/** How long `tally verify` waits for a running service to bring the events before its snapshot. */
+const CATCH_UP_WAIT_MS = 10_000;
+const CATCH_UP_PAUSE_MS = 50;
+
+/** `tally verify`: changes nothing. Exit code 1 where the read model differs from MySQL. */
 export async function verifyCommand(config: Config, findingsFile?: string): Promise<number> {
-  return withCore(config, async (core, deps) => {
-    const findings = openFindings(findingsFile);
-    const found = await runVerify({ ...core.resyncDeps, ...deps, ...findings }, { repair: false });
+  return withStores(config, async (_, deps) => {
+    const { redis, database, live } = deps;
+    const keys = await liveKeys(live);
+    const onFinding = findingReporter({ ...deps, ...openFindings(findingsFile) });
+    const startedAt = Date.now();
+    const { progress } = reporter('verify', deps);
+    const verification = await verify(redis, database, keys, {
+      repair: false,
+      progress,
+      bringForward: (to) => waitForService(deps, keys, to),
+      onFinding,
+    });
+    deps.observe?.(undefined);
+    const found = summaryOf(verification, { reconciled: 0, startedAt, finishedAt: Date.now() });
     console.log(describeVerification(found));
-    if (found.drift > 0 || found.unadopted > 0) console.log('`tally repair` mends it.');
-    return found.drift === 0 && found.unadopted === 0 ? 0 : 1;
+    const isSame = found.drift === 0 && found.out_of_band === 0;
+    if (!isSame) console.log(adviceFor(found));
+    return isSame ? 0 : 1;
   });
+}
+
+function adviceFor({ drift, out_of_band: outOfBand, irreconcilable }: StoredVerification): string {
+  return drift === 0 && outOfBand === irreconcilable.length
+    ? 'Correct or delete these rows in MySQL: `tally repair` cannot.'
+    : '`tally repair` sets it right.';
+}
+
+/** Waits until a running service has brought the events up to a position. @throws NotNow where none does. */
+async function waitForService({ redis }: ResyncDeps, keys: Keys, to: LogPosition): Promise<void> {
+  const deadline = performance.now() + CATCH_UP_WAIT_MS;
+  for (;;) {
+    const at = await readCheckpoint(redis, keys);
+    if (at === undefined || at.position >= to.position) return; // lost, or there: the verification goes on and sees it
+    if (performance.now() > deadline) {
+      throw new NotNow(
+        `The read model is at position ${at.position} and MySQL at ${to.position}: the events between wait for a ` +
+          'service to bring them. Start one, or use `tally repair`, which brings them itself.',
+      );
+    }
+    await delay(CATCH_UP_PAUSE_MS);
+  }
 }
 
 /** `tally repair`: exit code 1 where drift is left. */
 export async function repairCommand(config: Config, findingsFile?: string): Promise<number> {
-  return withCore(config, async (core, deps) => {
-    const findings = openFindings(findingsFile);
-    const found = await runVerify({ ...core.resyncDeps, ...deps, ...findings }, { repair: true });
+  await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
+  return withStores(config, async (_, deps) => {
+    const found = await runRepair({ ...deps, ...openFindings(findingsFile) });
     console.log(describeVerification(found));
     const left = found.drift - found.repaired;
     if (left > 0)
       console.log(
-        `${left} keys could not be mended because the model moved on: try again, or \`tally rebuild\`.`,
+        `${left} keys could not be repaired because the model moved on: try again, or \`tally rebuild\`.`,
       );
     return left === 0 ? 0 : 1;
   });
@@ -47,42 +88,43 @@ export async function repairCommand(config: Config, findingsFile?: string): Prom
 
 /** `tally rebuild` */
 export async function rebuildCommand(config: Config): Promise<number> {
-  return withCore(config, async (core, deps) => {
-    const { keys, orders, adopted, verification, loadMs, verifyMs } = await runRebuild({
-      ...core.resyncDeps,
-      ...deps,
-    });
+  await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
+  return withStores(config, async (_, deps) => {
+    const { keys, orders, reconciled, verification, loadMs, verifyMs } = await runRebuild(deps);
     if (verification.drift > 0)
       console.log(
-        `It differed from MySQL in ${verification.drift} keys, which were mended: please report this.`,
+        `It differed from MySQL in ${verification.drift} keys, which were repaired: please report this.`,
       );
     console.log(
       `Generation ${keys.generation} is live, with ${orders} orders from MySQL: ` +
         `loaded in ${seconds(loadMs)}, verified in ${seconds(verifyMs)}.`,
     );
-    if (adopted > 0) console.log(`Adopted ${adopted} changes of other programs.`);
+    if (reconciled > 0) console.log(`Reconciled ${reconciled} changes of other programs.`);
     return 0;
   });
 }
 
 /** `tally status`: exit code 1 where there is no read model. */
 export async function statusCommand(config: Config): Promise<number> {
-  return withCore(config, async ({ databases, redis, live }) => {
-    const head = await databases.reads.session(readHead);
+  return withStores(config, async ({ followLog }, deps) => {
+    const { redis, live } = deps;
+    const head = await followLog();
+    const space = spaceOf(deps);
     const keys = await live.refresh();
-    const applied = keys === undefined ? null : await readAppliedTip(redis.projector, keys);
-    const work = await readWork(redis.projector, live.prefix);
-    const verification = await readVerification(redis.projector, live.prefix);
+    const at = keys === undefined ? undefined : await readCheckpoint(redis, keys);
+    const work = await readWork(redis, space);
+    const verification = await readVerification(redis, space);
     const rows: [string, string][] = [
-      ['head (MySQL)', `${formatTip(head)}, ${head.ordersLive} orders`],
-      ['applied (Redis)', applied ?? 'there is no read model'],
-      ['generation', keys?.generation ?? 'none'],
-      ['lag', applied === null ? 'unknown' : `${head.position - Number(applied.split(':')[0])} events`],
+      ['log', head.logId],
+      ['head (MySQL)', `${formatLogPosition(head)}, ${head.live.order} orders`],
+      ['applied (Redis)', at === undefined ? 'there is no read model' : formatLogPosition(at)],
+      ['prefix of its keys', keys?.prefix ?? 'none'],
+      ['lag', at === undefined ? 'unknown' : `${Math.max(0, head.position - at.position)} events`],
       ['resync', work === undefined ? 'none running' : describeWork(work)],
       ['last verification', verification === undefined ? 'never' : describeVerification(verification)],
     ];
     for (const [name, value] of rows) console.log(`${name.padEnd(18)} ${value}`);
-    return applied === null ? 1 : 0;
+    return at === undefined ? 1 : 0;
   });
 }
 
@@ -97,60 +139,18 @@ function openFindings(file: string | undefined): Pick<ResyncDeps, 'onFinding'> {
   return { onFinding: (finding) => appendFileSync(file, `${JSON.stringify(finding)}\n`) };
 }
 
-function describeVerification({
-  started_at,
-  finished_at,
-  orders,
-  position,
-  drift,
-  repaired,
-  unadopted,
-  adopted,
-  findings,
-}: StoredVerification): string {
+function describeVerification({ findings, ...found }: StoredVerification): string {
+  const { finished_at: finishedAt, started_at: startedAt, orders, position, drift, repaired } = found;
   const lines = [
-    `${finished_at}: ${orders} orders up to position ${position} in ` +
-      `${seconds(Date.parse(finished_at) - Date.parse(started_at))}, ${drift} keys differed, ${repaired} mended`,
+    `${finishedAt}: ${orders} orders up to position ${position} in ` +
+      `${seconds(Date.parse(finishedAt) - Date.parse(startedAt))}, ${drift} keys differed, ${repaired} repaired`,
   ];
-  if (unadopted > 0) lines.push(`${unadopted} changes of other programs in MySQL, ${adopted} adopted`);
-  for (const { key, expected, found } of findings)
-    lines.push(`  ${key}\n    expected ${expected}\n    found    ${found}`);
+  if (found.out_of_band > 0)
+    lines.push(`${found.out_of_band} changes of other programs in MySQL, ${found.reconciled} reconciled`);
+  for (const row of found.irreconcilable) lines.push(`  never in the reports: ${row}`);
+  for (const { key, expected, found: value } of findings)
+    lines.push(`  ${key}\n    expected ${expected}\n    found    ${value}`);
   if (findings.length < drift)
     lines.push(`  … and ${drift - findings.length} more: \`--findings FILE\` writes them all`);
   return lines.join('\n');
 }
-
-async function withCore(
-  config: Config,
-  run: (core: Core, deps: Pick<ResyncDeps, 'observe'>) => Promise<number>,
-): Promise<number> {
-  await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
-  const core = openCore(config, createLogger({ LOG_LEVEL: 'silent' }));
-  const progress = showProgress(process.stdout);
-  try {
-    await redisReady(core.redis.projector, config.REDIS_TIMEOUT_MS).catch((error: unknown) => {
-      throw new RedisAway(`Redis cannot be reached: ${errorMessage(error)}`);
-    });
-    return await run(core, {
-      observe: (state) => {
-        if (state === undefined) progress.stop();
-        else
-          progress.update({ label: `${state.kind}: ${state.phase}`, done: state.done, total: state.total });
-      },
-    });
-  } catch (error) {
-    progress.stop();
-    if (!EXPLAINED.some((type) => error instanceof type)) throw error;
-    console.error(errorMessage(error));
-    return 1;
-  } finally {
-    await core.close();
-  }
-}
-
-class RedisAway extends Error {
-  override readonly name = 'RedisAway';
-}
-
-/** Errors whose message is all that an operator needs. */
-const EXPLAINED = [Problem, RedisAway, NoReadModel, ResyncBusy, GenerationLost, RebuildAbandoned];

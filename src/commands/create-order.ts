@@ -1,105 +1,107 @@
+import type { ProductId, UserId } from '../domain/ids';
+import { formatMinor, minorFromDecimal, type Minor } from '../domain/money';
+import { totalOf, type OrderContent, type OrderLine } from '../domain/order';
 import { Problem } from '../domain/problems';
-import { lineRevenue, type Order, type OrderLine } from '../domain/events';
-import { formatMinor, MAX_ORDER_TOTAL, minorFromDecimal, type Minor } from '../domain/money';
-import type { Session } from '../mysql/pool';
+import { SHARE_LOCK_IF_FREE } from '../mysql/dialect';
+import { mapQuery, select } from '../mysql/session';
 import { insertNewOrders } from '../mysql/tables/orders';
-import type { CommandIdentity } from './writer/identity';
-import type { CommandKind } from './writer/command';
+import type { CommandContext } from './context';
+import type { CommandKind, Decision, Request } from './writer/command';
 import type { Receipt } from './writer/receipts';
-import type { Writer } from './writer/writer';
 
 export interface CreateOrder {
-  userId: number;
-  items: { productId: number; quantity: number }[];
+  userId: UserId;
+  items: { productId: ProductId; quantity: number }[];
 }
 
 /**
  * Creates an order at the catalogue's prices of this moment.
- * @throws Problem `unknown-user`, `unknown-product`, `order-total-too-large`, and those of the writer.
+ * @throws Problem `unknown-user`, `unknown-product`, `order-total-too-large`, `sum-bound-reached`, and those of the writer.
  */
 export async function createOrder(
-  writer: Writer,
-  input: CreateOrder,
-  identity: CommandIdentity,
-  now: string,
-): Promise<Receipt> {
-  return writer.executeTogether({ identity, now, kind: CREATE_ORDERS, input });
+  { writer, maxOrderTotal }: CommandContext,
+  order: CreateOrder,
+  request: Request,
+): Promise<Receipt<'OrderCreated'>> {
+  return writer.execute(CREATE_ORDER, { ...order, maxOrderTotal }, request);
 }
 
-/** Creations that share a transaction. */
-const CREATE_ORDERS: CommandKind<CreateOrder> = {
-  async write(session, commands) {
-    const { users, prices } = await readCatalogue(session, commands);
-    const decisions = commands.map(({ input, now }) => decide(input, now, users, prices));
-    const accepted = decisions.filter(
-      (decision): decision is Omit<Order, 'orderId'> => !(decision instanceof Problem),
+type Input = CreateOrder & { maxOrderTotal: Minor };
+
+/** The users and products that orders name. */
+export interface Catalogue {
+  /** Those that exist, whether or not somebody has locked them. */
+  users: ReadonlySet<number>;
+  products: ReadonlySet<number>;
+  /** Those that nobody else has locked, and that nobody can take away until the transaction ends. */
+  freeUsers: ReadonlySet<number>;
+  prices: ReadonlyMap<number, Minor>;
+}
+
+export const CREATE_ORDER: CommandKind<Input, Catalogue, OrderContent, 'OrderCreated'> = {
+  events: ['OrderCreated'],
+  shares: true,
+
+  lookUp(inputs, dialect) {
+    const userIds = [...new Set(inputs.map(({ userId }) => userId))];
+    const productIds = [...new Set(inputs.flatMap(({ items }) => items.map(({ productId }) => productId)))];
+    const ifFree = SHARE_LOCK_IF_FREE[dialect];
+    // Each row is read plainly (does it exist?) and with a lock that passes over locked rows (is it free?). Without that
+    // lock, the check of the foreign key would make the whole group wait for a locked row. By the primary key, because a
+    // shared lock on an entry of another index does not lock the row. One statement: each wakes this process once more.
+    const rows = select<{ kind: 'user' | 'product'; is_free: number; id: number; price: string | null }>(
+      `(SELECT 'user' AS kind, 0 AS is_free, id, NULL AS price FROM users WHERE id IN (?))
+        UNION ALL (SELECT 'product', 0, id, NULL FROM products WHERE id IN (?))
+        UNION ALL (SELECT 'user', 1, id, NULL FROM users FORCE INDEX (PRIMARY) WHERE id IN (?) ${ifFree})
+        UNION ALL (SELECT 'product', 1, id, price FROM products FORCE INDEX (PRIMARY) WHERE id IN (?) ${ifFree})`,
+      [userIds, productIds, userIds, productIds],
     );
-    const inserted = await insertNewOrders(session, accepted);
-    const ids = new Map(accepted.map((order, index) => [order, inserted[index]]));
-    return decisions.map((decision) => {
-      if (decision instanceof Problem) return decision;
-      const order = ids.get(decision);
-      if (order === undefined) throw new Error('an order was not inserted');
-      return [{ type: 'OrderCreated', order }];
+    return mapQuery(rows, (found) => {
+      const ids = (kind: 'user' | 'product') => found.filter((row) => row.kind === kind).map(({ id }) => id);
+      const free = found.filter((row) => row.is_free === 1);
+      return {
+        users: new Set(ids('user')),
+        products: new Set(ids('product')),
+        freeUsers: new Set(free.filter(({ kind }) => kind === 'user').map(({ id }) => id)),
+        prices: new Map(
+          free.flatMap(({ id, price }) => (price === null ? [] : [[id, minorFromDecimal(price)]])),
+        ),
+      };
     });
   },
+
+  decide(catalogue, accepted, { userId, items, maxOrderTotal }, now): Decision<OrderContent> {
+    if (!catalogue.users.has(userId)) return new Problem('unknown-user', `There is no user ${userId}.`);
+    const unknown = items.filter(({ productId }) => !catalogue.products.has(productId));
+    if (unknown.length > 0) return unknownProducts(items, catalogue);
+    if (!catalogue.freeUsers.has(userId)) return 'locked';
+    const lines = items.flatMap(({ productId, quantity }): OrderLine[] => {
+      const unitPrice = catalogue.prices.get(productId);
+      return unitPrice === undefined ? [] : [{ productId, quantity, unitPrice }];
+    });
+    if (lines.length < items.length) return 'locked';
+    const total = totalOf(lines);
+    if (total > maxOrderTotal) {
+      const detail = `The order would cost ${formatMinor(total)}; the highest is ${formatMinor(maxOrderTotal)}.`;
+      return new Problem('order-total-too-large', detail);
+    }
+    const order = { userId, total, createdAt: now, lines };
+    return {
+      row: order,
+      events: [{ body: { type: 'OrderCreated', order }, subject: { inserted: accepted.length } }],
+    };
+  },
+
+  write: insertNewOrders,
 };
 
-/** Pure: the order at these prices, or why there is none. */
-function decide(
-  { userId, items }: CreateOrder,
-  now: string,
-  users: Set<number>,
-  prices: Map<number, Minor>,
-): Omit<Order, 'orderId'> | Problem {
-  if (!users.has(userId)) return new Problem('unknown-user', `There is no user ${userId}.`);
-  const lines = price(items, prices);
-  if (lines instanceof Problem) return lines;
-  const total = lines.reduce((sum, line) => sum + lineRevenue(line), 0n);
-  if (total > MAX_ORDER_TOTAL) {
-    return new Problem('order-total-too-large', `The order would cost ${formatMinor(total)}.`);
-  }
-  return { userId, total, createdAt: now, lines };
-}
-
-/** The users and the prices of the products that these orders are about, as far as there are such. */
-async function readCatalogue(
-  session: Session,
-  commands: { input: CreateOrder }[],
-): Promise<{ users: Set<number>; prices: Map<number, Minor> }> {
-  const userIds = new Set(commands.map(({ input }) => input.userId));
-  const productIds = new Set(commands.flatMap(({ input }) => input.items.map(({ productId }) => productId)));
-  // One statement for both: each that MySQL answers wakes this process once more.
-  const rows = await session.rows<{ id: number; price: string | null }>(
-    `SELECT id, NULL AS price FROM users WHERE id IN (?)
-      UNION ALL
-     SELECT id, price FROM products WHERE id IN (?)`,
-    [[...userIds], [...productIds]],
-  );
-  const users = new Set<number>();
-  const prices = new Map<number, Minor>();
-  for (const { id, price } of rows) {
-    if (price === null) users.add(id);
-    else prices.set(id, minorFromDecimal(price));
-  }
-  return { users, prices };
-}
-
-/** Pure: the order's lines at these prices, or which products there are not. */
-function price(items: CreateOrder['items'], prices: Map<number, Minor>): OrderLine[] | Problem {
-  const unknown = [...new Set(items.map((item) => item.productId))].filter((id) => !prices.has(id));
-  if (unknown.length > 0) {
-    return new Problem('unknown-product', `There is no product ${unknown.join(', ')}.`, {
-      errors: items.flatMap(({ productId }, index) =>
-        prices.has(productId)
-          ? []
-          : [{ field: `items.${index}.product_id`, message: `there is no product ${productId}` }],
-      ),
-    });
-  }
-  return items.map(({ productId, quantity }) => ({
-    productId,
-    quantity,
-    unitPrice: prices.get(productId) ?? 0n,
-  }));
+function unknownProducts(items: CreateOrder['items'], { products }: Catalogue): Problem {
+  const unknown = items.map(({ productId }) => productId).filter((id) => !products.has(id));
+  return new Problem('unknown-product', `There is no product ${[...new Set(unknown)].join(', ')}.`, {
+    errors: items.flatMap(({ productId }, index) =>
+      products.has(productId)
+        ? []
+        : [{ field: `items.${index}.product_id`, message: `there is no product ${productId}` }],
+    ),
+  });
 }

@@ -1,35 +1,51 @@
 import { Problem } from '../domain/problems';
-import { safeId } from '../mysql/pool';
-import { failureOf } from '../mysql/failures';
+import { mapQuery, select, type Parameter } from '../mysql/session';
+import { SET_INSERTED } from '../mysql/tables/inserted';
 import { toDatetime } from '../mysql/time';
-import type { CommandIdentity } from './writer/identity';
+import type { CommandContext } from './context';
+import type { CommandKind, Request } from './writer/command';
 import type { Receipt } from './writer/receipts';
-import type { Writer } from './writer/writer';
+
+export interface CreateUser {
+  name: string;
+  email: string;
+}
 
 /**
  * Registers a user.
  * @throws Problem `email-taken`, and those of the writer.
  */
 export async function createUser(
-  writer: Writer,
-  input: { name: string; email: string },
-  identity: CommandIdentity,
-  now: string,
-): Promise<Receipt> {
-  return writer.execute({
-    identity,
-    now,
-    async write(session) {
-      try {
-        const { insertId } = await session.write(
-          'INSERT INTO users (name, email, created_at) VALUES (?, ?, ?)',
-          [input.name, input.email, toDatetime(now)],
-        );
-        return [{ type: 'UserRegistered', userId: safeId(insertId), name: input.name }];
-      } catch (error) {
-        if (failureOf(error) !== 'duplicate') throw error;
-        throw new Problem('email-taken', `Another user has the email ${input.email}.`, { cause: error });
-      }
-    },
-  });
+  { writer }: CommandContext,
+  user: CreateUser,
+  request: Request,
+): Promise<Receipt<'UserRegistered'>> {
+  return writer.execute(CREATE_USER, user, request);
 }
+
+interface Facts {
+  isTaken: boolean;
+}
+
+export const CREATE_USER: CommandKind<CreateUser, Facts, Parameter[], 'UserRegistered'> = {
+  events: ['UserRegistered'],
+  shares: false,
+
+  lookUp(inputs) {
+    const taken = select('SELECT id FROM users WHERE email IN (?)', [inputs.map(({ email }) => email)]);
+    return mapQuery(taken, (rows) => ({ isTaken: rows.length > 0 }));
+  },
+
+  decide({ isTaken }, _accepted, { name, email }, now) {
+    if (isTaken) return new Problem('email-taken', `Another user has the email ${email}.`);
+    return {
+      row: [name, email, toDatetime(now)],
+      events: [{ body: { type: 'UserRegistered', name }, subject: { inserted: 0 } }],
+    };
+  },
+
+  write: (rows) => [
+    { sql: 'INSERT INTO users (name, email, created_at) VALUES ?', parameters: [rows] },
+    { sql: SET_INSERTED },
+  ],
+};

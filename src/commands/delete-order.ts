@@ -1,56 +1,74 @@
+import type { LoggedEvent } from '../domain/events';
+import type { OrderId } from '../domain/ids';
+import type { Order, OrderContent } from '../domain/order';
 import { Problem } from '../domain/problems';
-import type { Session } from '../mysql/pool';
-import { latestEvents } from '../mysql/log';
-import { deleteOrders, lockOrders, type StoredOrder } from '../mysql/tables/orders';
-import type { CommandIdentity } from './writer/identity';
-import type { CommandEvents, CommandKind } from './writer/command';
+import { reconcile, statedBy } from '../domain/reconcile';
+import { latestEventsOf } from '../mysql/log';
+import { both, mapQuery } from '../mysql/session';
+import { deleteOrders, lockOrders, type LockedOrders } from '../mysql/tables/orders';
+import type { CommandContext } from './context';
+import type { CommandKind, Decision, Draft, Request } from './writer/command';
+import { correctionId } from './writer/identity';
 import type { Receipt } from './writer/receipts';
-import type { Writer } from './writer/writer';
 
 /**
  * Deletes an order.
  * @throws Problem `order-not-found`, and those of the writer.
  */
 export async function deleteOrder(
-  writer: Writer,
-  orderId: number,
-  identity: CommandIdentity,
-  now: string,
-): Promise<Receipt> {
-  return writer.executeTogether({ identity, now, kind: DELETE_ORDERS, input: orderId });
+  { writer }: CommandContext,
+  orderId: OrderId,
+  request: Request,
+): Promise<Receipt<'OrderDeleted'>> {
+  return writer.execute(DELETE_ORDER, orderId, request);
 }
 
-/** Deletions that share a transaction; of two of the same order, the second finds none. */
-const DELETE_ORDERS: CommandKind<number> = {
-  async write(session, commands) {
-    const stored = await lockOrders(
-      session,
-      commands.map(({ input }) => input),
-    );
-    const deleted = [...stored.keys()];
-    const decisions: (CommandEvents | Problem)[] = [];
-    for (const { input: orderId } of commands) {
-      const order = stored.get(orderId);
-      stored.delete(orderId);
-      if (order === undefined)
-        decisions.push(new Problem('order-not-found', `There is no order ${orderId}.`));
-      else decisions.push(await eventsOfDeletion(session, order));
+interface Facts extends LockedOrders {
+  /** The newest event about each order. */
+  latest: ReadonlyMap<number, LoggedEvent>;
+}
+
+export const DELETE_ORDER: CommandKind<OrderId, Facts, OrderId, 'OrderDeleted'> = {
+  events: ['OrderDeleted'],
+  shares: true,
+
+  // The log is read after the rows are locked, so that nobody appends an event about them in between.
+  lookUp: (ids) =>
+    mapQuery(both(lockOrders(ids), latestEventsOf('order', ids)), ([orders, latest]) => ({
+      ...orders,
+      latest,
+    })),
+
+  decide({ existing, free, latest }, accepted, orderId): Decision<OrderId> {
+    const stored = free.get(orderId);
+    if (accepted.includes(orderId) || (stored === undefined && !existing.has(orderId))) {
+      return new Problem('order-not-found', `There is no order ${orderId}.`);
     }
-    if (deleted.length > 0) deleteOrders(session, deleted);
-    return decisions;
+    if (stored === undefined) return 'locked';
+    return { row: orderId, events: eventsOf(stored.order, latest.get(orderId)) };
   },
+
+  write: deleteOrders,
 };
 
 /**
  * `OrderDeleted` takes away exactly what the log added, which is not what the row says where another program changed it.
- * A row that was never logged is adopted on the way, so that the log tells the whole story.
+ * An order that the log has never heard of is created there on the way, so that the log tells the whole story.
  */
-async function eventsOfDeletion(session: Session, { order, asLogged }: StoredOrder): Promise<CommandEvents> {
-  if (asLogged) return [{ type: 'OrderDeleted', order }];
-  const latest = (await latestEvents(session, 'order', [order.orderId])).get(order.orderId)?.event;
-  if (latest?.type === 'OrderCreated') return [{ type: 'OrderDeleted', order: latest.order }];
-  return [
-    { type: 'OrderCreated', order },
-    { type: 'OrderDeleted', order },
-  ];
+function eventsOf(order: Order, latest: LoggedEvent | undefined): Draft[] {
+  const stated = statedBy(latest?.event);
+  const deleted = (content: OrderContent): Draft => ({
+    body: { type: 'OrderDeleted', order: content },
+    subject: order.orderId,
+  });
+  if (stated?.type === 'OrderCreated') return [deleted(stated.order)];
+  const isStatable = 'events' in reconcile({ type: 'OrderCreated', order }, undefined);
+  // What no report can state comes and goes without its lines.
+  const content = isStatable ? order : { ...order, lines: [], total: 0n };
+  const created: Draft = {
+    body: { type: 'OrderCreated', order: content },
+    subject: order.orderId,
+    eventId: correctionId('order', order.orderId, latest?.eventId),
+  };
+  return [created, deleted(content)];
 }

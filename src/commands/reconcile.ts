@@ -1,82 +1,93 @@
-import type { TallyEvent } from '../domain/events';
-import type { Database, Session } from '../mysql/pool';
-import { latestEvents, type SubjectKind } from '../mysql/log';
+import { EVENT_TYPES, subjectId, type EventType, type LoggedEvent, type SubjectKind } from '../domain/events';
+import { orderId, type Instant } from '../domain/ids';
+import { Problem } from '../domain/problems';
+import { reconcile, statedBy, type Stated } from '../domain/reconcile';
+import { latestEventsOf } from '../mysql/log';
+import { both, mapQuery, type Query, type Statement } from '../mysql/session';
 import { lockOrders, markLogged } from '../mysql/tables/orders';
-import { keyedIdentity } from './writer/identity';
-import { NothingToDo } from './writer/command';
-import type { Writer } from './writer/writer';
+import { lockProduct } from '../mysql/tables/products';
+import { lockUser } from '../mysql/tables/users';
+import type { CommandContext } from './context';
+import type { CommandKind, Decision, Draft } from './writer/command';
+import { correctionId, uniqueIdentity } from './writer/identity';
 
-/**
- * Tells the log what another program did to an order, product or user in MySQL, so that the reports follow. Which state
- * of the log is corrected is part of the command's id: two instances that adopt the same change do it once.
- * @returns whether there was anything to adopt.
- */
-export async function adopt(
-  writer: Writer,
-  database: Database,
-  subject: { kind: SubjectKind; id: number },
-  now: string,
-): Promise<boolean> {
-  const { kind, id } = subject;
-  const before = (await database.session((session) => latestEvents(session, kind, [id]))).get(id);
-  const scope = {
-    caller: 'tally',
-    route: 'adopt',
-    key: `${kind} ${id} after ${before?.commandId ?? 'nothing'}`,
-  };
-  const { commandId } = keyedIdentity(scope, null);
-  const receipt = await writer.executeIfNeeded({
-    identity: { commandId, requestHash: null },
-    now,
-    async write(session) {
-      const events = await CORRECTIONS[kind](session, id);
-      const after = (await latestEvents(session, kind, [id])).get(id);
-      const last = after?.position === before?.position ? events.at(-1) : undefined;
-      if (last === undefined) throw new NothingToDo();
-      return [...events.slice(0, -1), last];
-    },
-  });
-  return receipt !== undefined;
+export interface ReconcileSubject {
+  kind: SubjectKind;
+  id: number;
 }
 
-const CORRECTIONS: Record<SubjectKind, (session: Session, id: number) => Promise<TallyEvent[]>> = {
-  order: correctOrder,
-  product: correctProduct,
-  user: correctUser,
+type Told = 'nothing-to-do' | { irreconcilable: string };
+
+/** Tells the log what another program did to an order, product or user in MySQL, so that the reports follow. */
+export async function reconcileSubject(
+  { writer }: Pick<CommandContext, 'writer'>,
+  subject: ReconcileSubject,
+  now: Instant,
+): Promise<'reconciled' | Told> {
+  try {
+    const outcome = await writer.execute(RECONCILE, subject, { identity: uniqueIdentity(), now });
+    return outcome !== 'nothing-to-do' && 'logged' in outcome ? 'reconciled' : outcome;
+  } catch (error) {
+    if (error instanceof Problem && error.slug === 'sum-bound-reached')
+      return { irreconcilable: error.detail };
+    throw error;
+  }
+}
+
+interface Facts {
+  /** What the row says; undefined where there is none. */
+  stated: Stated | 'locked' | undefined;
+  latest: LoggedEvent | undefined;
+}
+
+/** A kind that does not share is asked for one input; the type says that there may be none. */
+const NOTHING: ReconcileSubject = { kind: 'order', id: NaN };
+
+export const RECONCILE: CommandKind<ReconcileSubject, Facts, Statement[], EventType, Told> = {
+  events: EVENT_TYPES,
+  shares: false,
+
+  // The log is read after the row is locked, so that no command changes it in between.
+  lookUp: ([{ kind, id } = NOTHING]) =>
+    mapQuery(both(STATED_BY_ROW[kind](id), latestEventsOf(kind, [id])), ([stated, latest]) => ({
+      stated,
+      latest: latest.get(id),
+    })),
+
+  decide({ stated, latest }, _accepted, { kind, id }): Decision<Statement[], Told> {
+    if (stated === 'locked') return 'locked';
+    const outcome = reconcile(stated, latest?.event);
+    if ('irreconcilable' in outcome) return { told: outcome };
+    const restates = statedBy(latest?.event) !== undefined;
+    const events = outcome.events.map((event): Draft => ({
+      body: event,
+      subject: subjectId(event),
+      restates,
+    }));
+    const [first, ...rest] = events;
+    if (first === undefined) return { told: 'nothing-to-do' };
+    return {
+      row: stated?.type === 'OrderCreated' ? [markLogged(stated.order)] : [],
+      events: [{ ...first, eventId: correctionId(kind, id, latest?.eventId) }, ...rest],
+    };
+  },
+
+  write: (rows) => rows.flat(),
 };
 
-/** The rows are locked before the log is read, so that no command changes them in between. */
-async function correctOrder(session: Session, id: number): Promise<TallyEvent[]> {
-  const stored = (await lockOrders(session, [id])).get(id);
-  if (stored?.asLogged === true) return [];
-  const logged = (await latestEvents(session, 'order', [id])).get(id)?.event;
-  const events: TallyEvent[] = [];
-  if (logged?.type === 'OrderCreated') events.push({ type: 'OrderDeleted', order: logged.order });
-  if (stored !== undefined) {
-    await markLogged(session, stored.order);
-    events.push({ type: 'OrderCreated', order: stored.order });
-  }
-  return events;
-}
-
-async function correctProduct(session: Session, id: number): Promise<TallyEvent[]> {
-  const [row] = await session.rows<{ name: string; sku: string }>(
-    'SELECT name, sku FROM products WHERE id = ? FOR UPDATE',
-    [id],
-  );
-  const logged = (await latestEvents(session, 'product', [id])).get(id)?.event;
-  if (row === undefined)
-    return logged?.type === 'ProductAdded' ? [{ type: 'ProductRemoved', productId: id }] : [];
-  const same = logged?.type === 'ProductAdded' && logged.name === row.name && logged.sku === row.sku;
-  return same ? [] : [{ type: 'ProductAdded', productId: id, name: row.name, sku: row.sku }];
-}
-
-async function correctUser(session: Session, id: number): Promise<TallyEvent[]> {
-  const [row] = await session.rows<{ name: string }>('SELECT name FROM users WHERE id = ? FOR UPDATE', [id]);
-  const logged = (await latestEvents(session, 'user', [id])).get(id)?.event;
-  if (row === undefined)
-    return logged?.type === 'UserRegistered' ? [{ type: 'UserRemoved', userId: id }] : [];
-  return logged?.type === 'UserRegistered' && logged.name === row.name
-    ? []
-    : [{ type: 'UserRegistered', userId: id, name: row.name }];
-}
+/** Locks the row, and reads what it says. */
+const STATED_BY_ROW: Record<SubjectKind, (id: number) => Query<Facts['stated']>> = {
+  order: (id) =>
+    mapQuery(lockOrders([orderId(id)]), ({ existing, free }) => {
+      const stored = free.get(orderId(id));
+      if (stored !== undefined) return { type: 'OrderCreated', order: stored.order };
+      return existing.has(orderId(id)) ? 'locked' : undefined;
+    }),
+  product: (id) =>
+    mapQuery(
+      lockProduct(id),
+      (row) => row && { type: 'ProductAdded', productId: row.id, name: row.name, sku: row.sku },
+    ),
+  user: (id) =>
+    mapQuery(lockUser(id), (row) => row && { type: 'UserRegistered', userId: row.id, name: row.name }),
+};

@@ -1,87 +1,89 @@
 /**
  * The events: the only contract between the write side and the read side. An event carries all that a projection needs,
- * so applying one never reads MySQL. Payloads are versioned; an event of an unknown type or version stops the projector.
+ * so applying one never reads MySQL. What a column of the log says already is not in the payload. A payload of another
+ * shape is an event of another type; an event of an unknown type stops the projector.
  */
-import { crc32 } from 'node:zlib';
 import { z } from 'zod';
-import { formatMinor, minorFromDecimal, type Minor } from './money';
-
-export interface OrderLine {
-  productId: number;
-  quantity: number;
-  unitPrice: Minor;
-}
-
-/** An order as the log states it. */
-export interface Order {
-  orderId: number;
-  userId: number;
-  total: Minor;
-  /** ISO 8601, UTC, milliseconds. */
-  createdAt: string;
-  /** In line order. */
-  lines: OrderLine[];
-}
+import {
+  instantAt,
+  orderId,
+  productId,
+  userId,
+  type EventId,
+  type Instant,
+  type OrderId,
+  type Position,
+  type ProductId,
+  type UserId,
+} from './ids';
+import type { LogPosition } from './log-position';
+import { totalOf, type Order, type OrderContent } from './order';
 
 export type TallyEvent =
   | { type: 'OrderCreated'; order: Order }
   /** Carries the order as it was logged, so that exactly what was added is taken away. */
   | { type: 'OrderDeleted'; order: Order }
   /** Also says that a product's name or SKU changed: it replaces what was stated before. */
-  | { type: 'ProductAdded'; productId: number; name: string; sku: string }
-  | { type: 'ProductRemoved'; productId: number }
-  | { type: 'UserRegistered'; userId: number; name: string }
-  | { type: 'UserRemoved'; userId: number };
+  | { type: 'ProductAdded'; productId: ProductId; name: string; sku: string }
+  | { type: 'ProductRemoved'; productId: ProductId }
+  | { type: 'UserRegistered'; userId: UserId; name: string }
+  | { type: 'UserRemoved'; userId: UserId };
+
+export type EventType = TallyEvent['type'];
+
+type EventsByType = { [E in TallyEvent as E['type']]: E };
+
+/** The event of one type. Not by a conditional type, which would keep a `LoggedEvent<T>` from being a `LoggedEvent`. */
+export type EventOf<T extends EventType> = EventsByType[T];
+
+/** What an event says, without the id of its subject: MySQL may hand that out in the same transaction. */
+export type EventBody =
+  | { type: 'OrderCreated'; order: OrderContent }
+  | { type: 'OrderDeleted'; order: OrderContent }
+  | { type: 'ProductAdded'; name: string; sku: string }
+  | { type: 'ProductRemoved' }
+  | { type: 'UserRegistered'; name: string }
+  | { type: 'UserRemoved' };
 
 /** An event and its place in the log. */
-export interface LoggedEvent {
-  position: number;
-  /** Hexadecimal; with the position it identifies history. */
-  commandId: string;
-  event: TallyEvent;
-  /** ISO 8601, UTC. */
-  occurredAt: string;
+export interface LoggedEvent<T extends EventType = EventType> {
+  position: Position;
+  eventId: EventId;
+  event: EventOf<T>;
+  occurredAt: Instant;
 }
 
-/** A position and the identity of the event there. */
-export interface Tip {
-  position: number;
-  commandId: string;
+export function logPositionOf({ position, eventId }: LoggedEvent): LogPosition {
+  return { position, eventId };
 }
 
-export function tipOf(logged: LoggedEvent): Tip {
-  return { position: logged.position, commandId: logged.commandId };
-}
+/** What an event is about; together with an id it names an order, a product or a user. */
+export type SubjectKind = 'order' | 'product' | 'user';
 
-/** `position:command_id`, as it stands in `{tally:g}:applied`. */
-export function formatTip(tip: Tip): string {
-  return `${tip.position}:${tip.commandId}`;
-}
+const KINDS: Record<EventType, SubjectKind> = {
+  OrderCreated: 'order',
+  OrderDeleted: 'order',
+  ProductAdded: 'product',
+  ProductRemoved: 'product',
+  UserRegistered: 'user',
+  UserRemoved: 'user',
+};
 
-const TIP = /^(\d{1,16}):([0-9a-f]{32})$/;
+export const EVENT_TYPES: readonly EventType[] = [
+  'OrderCreated',
+  'OrderDeleted',
+  'ProductAdded',
+  'ProductRemoved',
+  'UserRegistered',
+  'UserRemoved',
+];
 
-/** The inverse of `formatTip`; undefined for anything else (a key that was edited by hand). */
-export function parseTip(text: string): Tip | undefined {
-  const match = TIP.exec(text);
-  return match?.[1] && match[2] ? { position: Number(match[1]), commandId: match[2] } : undefined;
-}
-
-/** Revenue of one line, in minor units. */
-export function lineRevenue(line: OrderLine): Minor {
-  return BigInt(line.quantity) * line.unitPrice;
-}
-
-/**
- * A checksum of an order's content, kept in its row: a row that no longer matches was changed by another program.
- * CRC-32 finds every edit of up to four adjacent bytes, and any other with a chance of 1 − 2⁻³².
- */
-export function fingerprint(order: Omit<Order, 'orderId'>): number {
-  const lines = order.lines.map((line) => `${line.productId}:${line.quantity}:${line.unitPrice}`).join(';');
-  return crc32(`${order.userId}|${order.total}|${order.createdAt}|${lines}`);
+export function kindOf(type: EventType): SubjectKind {
+  return KINDS[type];
 }
 
 /** The id of the order, product or user that the event is about. */
-export function subjectId(event: TallyEvent): number {
+export function subjectId(event: TallyEvent): OrderId | ProductId | UserId {
   switch (event.type) {
     case 'OrderCreated':
     case 'OrderDeleted':
@@ -95,62 +97,53 @@ export function subjectId(event: TallyEvent): number {
   }
 }
 
-/** How the event changes the number of orders that exist. */
-export function ordersDelta(event: TallyEvent): number {
-  if (event.type === 'OrderCreated') return 1;
-  return event.type === 'OrderDeleted' ? -1 : 0;
+/** The event about the subject with this id. */
+export function withSubject(body: EventBody, id: number): TallyEvent {
+  switch (body.type) {
+    case 'OrderCreated':
+    case 'OrderDeleted':
+      return { type: body.type, order: { ...body.order, orderId: orderId(id) } };
+    case 'ProductAdded':
+      return { type: body.type, productId: productId(id), name: body.name, sku: body.sku };
+    case 'ProductRemoved':
+      return { type: body.type, productId: productId(id) };
+    case 'UserRegistered':
+      return { type: body.type, userId: userId(id), name: body.name };
+    case 'UserRemoved':
+      return { type: body.type, userId: userId(id) };
+  }
 }
 
-const VERSION = 1;
-const id = z.int().positive();
+const wholeNumber = z.int();
 
-const orderPayload = z.object({
-  v: z.literal(VERSION),
-  order_id: id,
-  user_id: id,
-  total_amount: z.string(),
-  created_at: z.string(),
-  items: z.array(z.object({ product_id: id, quantity: z.int().nonnegative(), unit_price: z.string() })),
-});
-const productAddedPayload = z.object({
-  v: z.literal(VERSION),
-  product_id: id,
-  name: z.string(),
-  sku: z.string(),
-});
-const productRemovedPayload = z.object({ v: z.literal(VERSION), product_id: id });
-const userRegisteredPayload = z.object({ v: z.literal(VERSION), user_id: id, name: z.string() });
-const userRemovedPayload = z.object({ v: z.literal(VERSION), user_id: id });
+/** User, lines as product, quantity and price of one unit in minor units; milliseconds since 1970 where it did not happen now. */
+const orderPayload = z.tuple(
+  [wholeNumber, z.array(z.tuple([wholeNumber, wholeNumber, wholeNumber]))],
+  wholeNumber,
+);
+const productPayload = z.tuple([z.string(), z.string()]);
+const userPayload = z.tuple([z.string()]);
 
-/** The event as JSON text for `order_events.payload`. */
-export function encodePayload(event: TallyEvent): string {
-  switch (event.type) {
+/** The JSON text for `order_events.payload`. */
+export function encodePayload(body: EventBody, occurredAt: Instant): string {
+  return JSON.stringify(payloadOf(body, occurredAt));
+}
+
+function payloadOf(body: EventBody, occurredAt: Instant): unknown[] {
+  switch (body.type) {
     case 'OrderCreated':
     case 'OrderDeleted': {
-      const { orderId, userId, total, createdAt, lines } = event.order;
-      const items = lines.map((line) => ({
-        product_id: line.productId,
-        quantity: line.quantity,
-        unit_price: formatMinor(line.unitPrice),
-      }));
-      const payload: z.input<typeof orderPayload> = {
-        v: VERSION,
-        order_id: orderId,
-        user_id: userId,
-        total_amount: formatMinor(total),
-        created_at: createdAt,
-        items,
-      };
-      return JSON.stringify(payload);
+      const { userId, createdAt, lines } = body.order;
+      const items = lines.map((line) => [line.productId, line.quantity, Number(line.unitPrice)]);
+      return createdAt === occurredAt ? [userId, items] : [userId, items, Date.parse(createdAt)];
     }
     case 'ProductAdded':
-      return JSON.stringify({ v: VERSION, product_id: event.productId, name: event.name, sku: event.sku });
-    case 'ProductRemoved':
-      return JSON.stringify({ v: VERSION, product_id: event.productId });
+      return [body.name, body.sku];
     case 'UserRegistered':
-      return JSON.stringify({ v: VERSION, user_id: event.userId, name: event.name });
+      return [body.name];
+    case 'ProductRemoved':
     case 'UserRemoved':
-      return JSON.stringify({ v: VERSION, user_id: event.userId });
+      return [];
   }
 }
 
@@ -161,50 +154,53 @@ class UnknownEventError extends Error {
 
 /**
  * The inverse of `encodePayload`.
- * @throws UnknownEventError for a type or version that this release does not know.
+ * @throws UnknownEventError for a type or payload that this release does not know.
  */
-export function decodeEvent(type: string, payload: string): TallyEvent {
+export function decodeEvent(type: string, subject: number, payload: string, occurredAt: Instant): TallyEvent {
   try {
-    const json: unknown = JSON.parse(payload);
-    switch (type) {
-      case 'OrderCreated':
-      case 'OrderDeleted':
-        return { type, order: decodeOrder(orderPayload.parse(json)) };
-      case 'ProductAdded': {
-        const { product_id, name, sku } = productAddedPayload.parse(json);
-        return { type, productId: product_id, name, sku };
-      }
-      case 'ProductRemoved':
-        return { type, productId: productRemovedPayload.parse(json).product_id };
-      case 'UserRegistered': {
-        const { user_id, name } = userRegisteredPayload.parse(json);
-        return { type, userId: user_id, name };
-      }
-      case 'UserRemoved':
-        return { type, userId: userRemovedPayload.parse(json).user_id };
-      default:
-        throw new Error('unknown type');
-    }
+    return withSubject(decodeBody(type, JSON.parse(payload), occurredAt), subject);
   } catch (error) {
     throw new UnknownEventError(
       `this release cannot read an event of type ${type}: ${payload.slice(0, 200)}`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
 }
 
-function decodeOrder(payload: z.output<typeof orderPayload>): Order {
+function decodeBody(type: string, json: unknown, occurredAt: Instant): EventBody {
+  switch (type) {
+    case 'OrderCreated':
+    case 'OrderDeleted':
+      return { type, order: decodeOrder(orderPayload.parse(json), occurredAt) };
+    case 'ProductAdded': {
+      const [name, sku] = productPayload.parse(json);
+      return { type, name, sku };
+    }
+    case 'UserRegistered': {
+      const [name] = userPayload.parse(json);
+      return { type, name };
+    }
+    case 'ProductRemoved':
+    case 'UserRemoved':
+      return { type };
+    default:
+      throw new Error('unknown type');
+  }
+}
+
+function decodeOrder(
+  [user, items, createdMs]: z.output<typeof orderPayload>,
+  occurredAt: Instant,
+): OrderContent {
+  const lines = items.map(([product, quantity, unitMinor]) => ({
+    productId: productId(product),
+    quantity,
+    unitPrice: BigInt(unitMinor),
+  }));
   return {
-    orderId: payload.order_id,
-    userId: payload.user_id,
-    total: minorFromDecimal(payload.total_amount),
-    createdAt: payload.created_at,
-    lines: payload.items.map((item) => ({
-      productId: item.product_id,
-      quantity: item.quantity,
-      unitPrice: minorFromDecimal(item.unit_price),
-    })),
+    userId: userId(user),
+    total: totalOf(lines),
+    createdAt: createdMs === undefined ? occurredAt : instantAt(createdMs),
+    lines,
   };
 }

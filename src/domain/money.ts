@@ -7,8 +7,11 @@ export type Minor = bigint;
 /** DECIMAL(12,2): the highest price of one unit. */
 export const MAX_PRICE: Minor = 9_999_999_999_99n;
 
-/** DECIMAL(14,2): the highest total of one order. */
-export const MAX_ORDER_TOTAL: Minor = 999_999_999_999_99n;
+/**
+ * The most that `MAX_ORDER_TOTAL` may be set to. A thousand such orders, more than one transaction holds, lie between the
+ * bound of the sums in `event_head` and 2^53: so every sum of the read model is exact as a double at every moment.
+ */
+export const HIGHEST_ORDER_TOTAL: Minor = 10_000_000_000_00n;
 
 const DECIMAL = /^(-?)(\d{1,18})(?:\.(\d{1,2}))?$/;
 

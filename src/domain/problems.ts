@@ -14,20 +14,30 @@ export const PROBLEMS = {
   'sku-taken': { status: 409, title: 'Another product has this SKU' },
   'user-in-use': { status: 409, title: 'Orders still refer to this user' },
   'product-in-use': { status: 409, title: 'Orders still refer to this product' },
-  'unknown-position': { status: 409, title: 'The log has not reached this position' },
+  'unknown-position': { status: 409, title: 'The log does not hold this position' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
   'unknown-user': { status: 422, title: 'The order names a user that does not exist' },
   'unknown-product': { status: 422, title: 'The order names a product that does not exist' },
-  'order-total-too-large': { status: 422, title: 'The order total is above 999,999,999,999.99' },
+  'order-total-too-large': {
+    status: 422,
+    title: 'The order total is above the highest that this shop takes',
+  },
+  'sum-bound-reached': {
+    status: 422,
+    title: "The shop's sums have reached the bound up to which reports are exact",
+  },
   'idempotency-key-reused': { status: 422, title: 'This Idempotency-Key was used with another request' },
   'internal-error': { status: 500, title: 'Something unexpected went wrong' },
-  'sum-out-of-range': { status: 500, title: 'A sum is beyond what the ranking can state exactly' },
   overloaded: { status: 503, title: 'Too many commands are waiting' },
   'mysql-unreachable': { status: 503, title: 'MySQL cannot be reached' },
   'outcome-unknown': { status: 503, title: 'Whether the command was carried out is not known yet' },
   'read-model-unreachable': { status: 503, title: 'Redis cannot be reached' },
   'read-model-building': { status: 503, title: 'The read model is being built' },
+  'read-model-diverged': {
+    status: 503,
+    title: 'Another service with a copy of this database uses the same Redis',
+  },
   'read-model-damaged': { status: 503, title: 'A part of the read model is not what it should be' },
   'read-model-behind': { status: 503, title: 'The read model has not reached this position yet' },
   'read-model-contended': { status: 503, title: 'The range changes faster than it can be read' },
@@ -70,18 +80,4 @@ export class Problem extends Error {
 /** The `type` member of a problem document. */
 export function problemType(slug: ProblemSlug): string {
   return `urn:tally:problem:${slug}`;
-}
-
-/** `error.code` of a Node, mysql2 or ioredis error, or undefined. */
-export function errorCode(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
-}
-
-/** The message of anything that was thrown. */
-export function errorMessage(error: unknown): string {
-  // An AggregateError (no address of a host answered) has an empty message of its own.
-  if (error instanceof AggregateError) return error.errors.map(errorMessage).join('; ');
-  if (typeof error === 'object' && error !== null && 'message' in error) return String(error.message);
-  return String(error);
 }

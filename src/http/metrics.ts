@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { EventType } from '../domain/events';
 
 /** Everything that `/metrics` shows; the only file that knows the metrics library. */
 export class Metrics {
@@ -12,21 +13,28 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  readonly ordersCreated = new Counter({
+  private readonly ordersCreated = new Counter({
     name: 'tally_orders_created_total',
-    help: 'Orders created by this process; replays of a command are not counted',
+    help: 'Orders that this process created; replays of a command are not counted',
     registers: [this.registry],
   });
 
-  readonly ordersDeleted = new Counter({
+  private readonly ordersDeleted = new Counter({
     name: 'tally_orders_deleted_total',
-    help: 'Orders deleted by this process; replays of a command are not counted',
+    help: 'Orders that this process deleted; replays of a command are not counted',
+    registers: [this.registry],
+  });
+
+  readonly commandsPerTransaction = new Histogram({
+    name: 'tally_commands_per_transaction',
+    help: 'Commands that one committed transaction carried out',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
     registers: [this.registry],
   });
 
   readonly eventsApplied = new Counter({
     name: 'tally_events_applied_total',
-    help: 'Events this process applied to the read model, by the way they came',
+    help: 'Events that this process applied to the read model, by the way they came',
     labelNames: ['path'] as const,
     registers: [this.registry],
   });
@@ -39,7 +47,7 @@ export class Metrics {
 
   readonly driftRepaired = new Counter({
     name: 'tally_drift_repaired_total',
-    help: 'Of these, keys that were mended',
+    help: 'Of these, keys that were repaired',
     registers: [this.registry],
   });
 
@@ -57,7 +65,7 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  /** `lag` is asked at every scrape. */
+  /** `lag` is called at every scrape. */
   constructor(lag: () => { events: number; seconds: number }) {
     new Gauge({
       name: 'tally_lag_events',
@@ -76,6 +84,12 @@ export class Metrics {
       },
     });
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** Counts a command that was carried out, by the type of its event. */
+  carriedOut(type: EventType): void {
+    if (type === 'OrderCreated') this.ordersCreated.inc();
+    else if (type === 'OrderDeleted') this.ordersDeleted.inc();
   }
 
   get contentType(): string {

@@ -1,42 +1,70 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { errorCode, Problem, PROBLEMS, problemType, type ProblemSlug } from '../domain/problems';
+import { z } from 'zod';
+import { errorMessage } from '../domain/errors';
+import { Problem, PROBLEMS, problemType, type ProblemSlug } from '../domain/problems';
+
+const problem = z
+  .looseObject({
+    type: z.string().meta({ examples: ['urn:tally:problem:unknown-product'] }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string().optional().meta({ description: 'The id of the request' }),
+    errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ description: 'RFC 9457 problem document' });
+
+/** The `response` schemas of these problems, by status. */
+export function problemResponses(slugs: readonly ProblemSlug[]) {
+  const byStatus = new Map<number, ProblemSlug[]>();
+  for (const slug of slugs) {
+    const { status } = PROBLEMS[slug];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), slug]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, same]) => [
+      status,
+      { description: same.join(', '), content: { 'application/problem+json': { schema: problem } } },
+    ]),
+  );
+}
+
+/** What Fastify calls the parts of a request → what HTTP calls them. */
+const PARTS: Partial<Record<string, string>> = { params: 'path', querystring: 'query', headers: 'header' };
 
 /** Fastify's own errors → the catalogue. */
-const BY_FASTIFY_CODE: Record<string, ProblemSlug> = {
+const BY_FASTIFY_CODE: Partial<Record<string, ProblemSlug>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
   FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid-request',
-  FST_ERR_BAD_URL: 'invalid-request',
 };
 
 /** The one place where an error becomes an answer. */
 export async function sendProblem(
-  error: unknown,
+  error: FastifyError | Problem,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const problem = toProblem(error);
-  const { status } = problem;
+  const { slug, status, detail, extras } = error instanceof Problem ? error : problemOf(error);
   if (status >= 500) {
-    const context = { err: problem.extras.cause ?? error, slug: problem.slug };
-    if (problem.slug === 'internal-error')
-      request.log.error(context, 'a request failed in a way that nobody foresaw');
-    else request.log.warn(context, problem.detail);
+    const cause = extras.cause ?? error;
+    if (slug === 'internal-error')
+      request.log.error({ err: cause, slug }, 'a request failed with an unexpected error');
+    else request.log.warn({ slug, reason: errorMessage(cause) }, detail);
   }
-  const { retryAfterSeconds, errors, members } = problem.extras;
+  const { retryAfterSeconds, errors, members } = extras;
   if (retryAfterSeconds !== undefined) void reply.header('retry-after', retryAfterSeconds);
-  // Serialized here: a problem has one form, whatever the route.
+  // A problem looks the same on every route, so the route's own schema does not serialize it.
   await reply
     .code(status)
     .type('application/problem+json')
     .serializer(JSON.stringify)
     .send({
-      type: problemType(problem.slug),
-      title: PROBLEMS[problem.slug].title,
+      type: problemType(slug),
+      title: PROBLEMS[slug].title,
       status,
-      detail: problem.detail,
+      detail,
       instance: `urn:tally:request:${request.id}`,
       ...(errors === undefined ? {} : { errors }),
       ...members,
@@ -44,30 +72,26 @@ export async function sendProblem(
 }
 
 export async function sendNotFound(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const problem = new Problem(
-    'route-not-found',
-    `There is no ${request.method} ${request.url.split('?')[0]}; see /docs.`,
-  );
+  const path = request.url.split('?')[0];
+  const problem = new Problem('route-not-found', `There is no ${request.method} ${path}; see /docs.`);
   await sendProblem(problem, request, reply);
 }
 
-function toProblem(error: unknown): Problem {
-  if (error instanceof Problem) return error;
-  const { name, validation, validationContext = 'request', message, statusCode } = error as FastifyError;
+/** What an error of Fastify, or one that nobody expected, means to the client. */
+function problemOf(error: FastifyError): Problem {
+  const { code, message, statusCode = 500, validation, validationContext = 'request' } = error;
   if (validation !== undefined) {
     const errors = validation.map((issue) => ({
       field: issue.instancePath.replace(/^\//, '').replaceAll('/', '.') || validationContext,
       message: issue.message ?? 'is not valid',
     }));
     const detail = errors.map(({ field, message }) => `${field}: ${message}`).join('; ');
-    return new Problem('invalid-request', `The ${validationContext} is not valid: ${detail}.`, { errors });
+    const part = PARTS[validationContext] ?? validationContext;
+    return new Problem('invalid-request', `The ${part} is not valid: ${detail}.`, { errors });
   }
-  const slug = BY_FASTIFY_CODE[errorCode(error) ?? ''];
+  const slug = BY_FASTIFY_CODE[code];
   if (slug !== undefined) return new Problem(slug, message, { cause: error });
-  if (name === 'SyntaxError') return new Problem('malformed-json', message, { cause: error });
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    return new Problem('invalid-request', message, { cause: error });
-  }
+  if (statusCode >= 400 && statusCode < 500) return new Problem('invalid-request', message, { cause: error });
   return new Problem('internal-error', 'Something unexpected went wrong; the log has the details.', {
     cause: error,
   });

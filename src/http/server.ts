@@ -1,19 +1,20 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import fastJson, { type Schema } from 'fast-json-stringify';
 import fastify, {
   LogController,
   type FastifyBaseLogger,
+  type FastifyError,
   type FastifyInstance,
   type RawServerDefault,
 } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Config } from '../config';
-import type { Metrics } from './metrics';
-import type { Handlers } from './handlers';
+import { Problem } from '../domain/problems';
+import type { HttpContext } from './context';
 import { sendNotFound, sendProblem } from './problems';
 import { catalogueRoutes } from './routes/catalogue';
 import { operationsRoutes } from './routes/operations';
@@ -32,8 +33,7 @@ export interface ServerDeps {
   config: Pick<Config, 'BODY_LIMIT_BYTES'>;
   version: string;
   log: FastifyBaseLogger;
-  metrics: Metrics;
-  handlers: Handlers;
+  context: HttpContext;
 }
 
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
@@ -41,12 +41,14 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const DRAIN_CHECK_MS = 50;
 
 /** The HTTP server with all its routes, not yet listening. */
-export async function buildServer({ config, version, log, metrics, handlers }: ServerDeps): Promise<App> {
+export async function buildServer({ config, version, log, context }: ServerDeps): Promise<App> {
   const app = fastify({
     loggerInstance: log,
-    // One line a request, written below.
+    // One line per request; the hook below writes it.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.BODY_LIMIT_BYTES,
+    // They are refused by a problem document: see drainWhenClosing.
+    return503OnClosing: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
@@ -56,10 +58,10 @@ export async function buildServer({ config, version, log, metrics, handlers }: S
   }).withTypeProvider<ZodTypeProvider>();
 
   app.setValidatorCompiler(validatorCompiler);
-  // The answers' schemas are compiled: running zod on the way out would cost more than the report itself.
-  app.setSerializerCompiler(({ schema }) =>
+  // The schemas of the answers are compiled: running zod on every answer would cost more than the report itself.
+  app.setSerializerCompiler<z.ZodType>(({ schema }) =>
     // Two libraries' types of the same thing: a JSON schema.
-    oncePerValue(fastJson(z.toJSONSchema(schema as z.ZodType, { target: 'draft-7' }) as Schema)),
+    oncePerValue(fastJson(z.toJSONSchema(schema, { target: 'draft-7' }) as Schema)),
   );
   // Clients that always send a content type may send it with a DELETE, which has no body.
   const parseJson = app.getDefaultJsonParser('error', 'error');
@@ -67,11 +69,11 @@ export async function buildServer({ config, version, log, metrics, handlers }: S
     if (body === '' && request.method === 'DELETE') done(null, undefined);
     else void parseJson(request, String(body), done);
   });
-  app.setErrorHandler(sendProblem);
+  app.setErrorHandler<FastifyError | Problem>(sendProblem);
   app.setNotFoundHandler(sendNotFound);
 
-  closeIdleConnectionsWhileDraining(app);
-  // With callbacks: every request goes through them, and a promise each costs more than what they do.
+  drainWhenClosing(app);
+  // Hooks with callbacks: every request runs them, and a promise would cost more than what they do.
   app.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
     done();
@@ -81,7 +83,7 @@ export async function buildServer({ config, version, log, metrics, handlers }: S
     const route = request.routeOptions.url ?? 'none';
     const { method } = request;
     const { statusCode: status, elapsedTime } = reply;
-    metrics.requestSeconds.observe({ method, route, status }, elapsedTime / 1000);
+    context.metrics.requestSeconds.observe({ method, route, status }, elapsedTime / 1000);
     if (logsAnswers) {
       const ms = Math.round(elapsedTime * 10) / 10;
       request.log.info({ method, url: request.url, status, ms }, 'answered');
@@ -96,8 +98,8 @@ export async function buildServer({ config, version, log, metrics, handlers }: S
         title: 'Tally',
         version,
         description:
-          'Orders whose reports are always right. A command answers with its position; a read that is sent with ' +
-          '`Tally-Min-Position` contains at least that position. Errors are RFC 9457 problem documents.',
+          'Orders whose reports are always right. Every answer of a command or a report has a `Tally-Position`; send it ' +
+          'as `Tally-Min-Position`, and the answer contains at least that position. Errors are RFC 9457 problem documents.',
       },
     },
     transform: jsonSchemaTransform,
@@ -105,10 +107,10 @@ export async function buildServer({ config, version, log, metrics, handlers }: S
   await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
   await app.register((routes, _options, done) => {
     const typed = routes.withTypeProvider<ZodTypeProvider>();
-    orderRoutes(typed, handlers);
-    reportRoutes(typed, handlers);
-    catalogueRoutes(typed, handlers);
-    operationsRoutes(typed, handlers, metrics);
+    orderRoutes(typed, context);
+    reportRoutes(typed, context);
+    catalogueRoutes(typed, context);
+    operationsRoutes(typed, context);
     typed.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
     done();
   });
@@ -116,8 +118,8 @@ export async function buildServer({ config, version, log, metrics, handlers }: S
 }
 
 /**
- * Requests that share a reading are given the same value, one right after the other: it is serialized for the first of
- * them. Nobody changes a value that was answered.
+ * Requests that share a reading answer with the same value, one right after the other: only the first of them serializes
+ * it. Nobody changes a value that was answered.
  */
 function oncePerValue(serialize: (value: unknown) => string): (value: unknown) => string {
   let last: { value: unknown; text: string } | undefined;
@@ -128,11 +130,19 @@ function oncePerValue(serialize: (value: unknown) => string): (value: unknown) =
 }
 
 /**
- * Node closes the connections that are idle when a server begins to close, but not those that become idle when their last
- * answer is out; a client that keeps them open would hold up the shutdown for the whole keep-alive timeout.
+ * While the server closes, requests in flight are answered, and further ones on the same connections refused. Node closes
+ * the connections that are idle when a server begins to close, but not those that become idle when their last answer is
+ * out; a client that keeps them open would hold up the shutdown for the whole keep-alive timeout.
  */
-function closeIdleConnectionsWhileDraining(app: App): void {
+function drainWhenClosing(app: App): void {
+  let isClosing = false;
+  app.addHook('onRequest', (_request, _reply, done) => {
+    if (!isClosing) return done();
+    const detail = 'The service is shutting down; nothing was changed.';
+    return done(new Problem('overloaded', detail, { retryAfterSeconds: 1 }));
+  });
   app.addHook('preClose', async () => {
+    isClosing = true;
     const timer = setInterval(() => app.server.closeIdleConnections(), DRAIN_CHECK_MS);
     app.server.once('close', () => clearInterval(timer));
     timer.unref();

@@ -1,17 +1,19 @@
-import { uniqueIdentity } from '../commands/writer/identity';
-import { NothingToDo } from '../commands/writer/command';
-import type { Receipt } from '../commands/writer/receipts';
-import type { Writer } from '../commands/writer/writer';
-import { fingerprint, type Order, type TallyEvent } from '../domain/events';
+import type { CommandKind, Draft } from '../commands/writer/command';
+import { correctionId } from '../commands/writer/identity';
+import type { EventBody, LoggedEvent, SubjectKind } from '../domain/events';
+import type { Instant, ProductId, UserId } from '../domain/ids';
 import { formatMinor, type Minor } from '../domain/money';
-import type { Session } from '../mysql/pool';
-import { latestEvents } from '../mysql/log';
-import { insertOrders, lockOrders } from '../mysql/tables/orders';
-import { toDatetime } from '../mysql/time';
+import { fingerprint, type Order } from '../domain/order';
+import { statedBy } from '../domain/reconcile';
+import { latestEventsOf } from '../mysql/log';
+import { both, mapQuery, type Query, type Statement } from '../mysql/session';
+import { insertOrders, ordersById } from '../mysql/tables/orders';
+import { insertProducts, productsByIdOrSku } from '../mysql/tables/products';
+import { insertUsers, usersByIdOrEmail } from '../mysql/tables/users';
 
 /** A product that brings its id. */
 export interface BulkProduct {
-  id: number;
+  id: ProductId;
   name: string;
   sku: string;
   price: Minor;
@@ -19,150 +21,165 @@ export interface BulkProduct {
 
 /** A user who brings his id. */
 export interface BulkUser {
-  id: number;
+  id: UserId;
   name: string;
   email: string;
 }
 
-/** An id is there already, with another content. */
+/** An id or a unique value is there already, with another content. */
 export class BulkConflict extends Error {
   override readonly name = 'BulkConflict';
 }
 
-/**
- * Writes products with their own ids in one transaction, through the log like every other command. What is there already
- * with the same content is left alone, so that an import can be started again.
- * @returns undefined where all of them were there.
- * @throws BulkConflict
- */
-export async function addProducts(
-  writer: Writer,
-  products: BulkProduct[],
-  now: string,
-): Promise<Receipt | undefined> {
-  return addMissing(writer, now, async (session) => {
-    const missing = await missingProducts(session, products);
-    if (missing.length > 0) {
-      await session.write('INSERT INTO products (id, name, sku, price, created_at) VALUES ?', [
-        missing.map(({ id, name, sku, price }) => [id, name, sku, formatMinor(price), toDatetime(now)]),
-      ]);
-    }
-    return missing.map(({ id, name, sku }) => ({ type: 'ProductAdded', productId: id, name, sku }));
+/** More ids are not told. */
+const MAX_TOLD = 20;
+
+/** What MySQL holds that items may meet. */
+export interface Stored {
+  /** The content of each row, by its id. */
+  contents: ReadonlyMap<number, string>;
+  /** The ids that unique values belong to. */
+  owners: ReadonlyMap<string, number>;
+}
+
+/** How users, products or orders with ids of their own are written in bulk. */
+export interface Bulk<T> {
+  kind: SubjectKind;
+  idOf(item: T): number;
+  bodyOf(item: T): EventBody;
+  /** Equal contents are equal texts. */
+  contentOf(item: T): string;
+  /** A value that no other id may have; undefined where there is no such column. */
+  uniqueOf(item: T): string | undefined;
+  find(items: T[]): Query<Stored>;
+  insert(items: T[], now: Instant): Statement[];
+}
+
+export const PRODUCTS: Bulk<BulkProduct> = {
+  kind: 'product',
+  idOf: ({ id }) => id,
+  bodyOf: ({ name, sku }) => ({ type: 'ProductAdded', name, sku }),
+  contentOf: ({ name, sku, price }) => JSON.stringify([name, sku, formatMinor(price)]),
+  uniqueOf: ({ sku }) => sku,
+  find: (items) =>
+    mapQuery(
+      productsByIdOrSku(
+        items.map(({ id }) => id),
+        items.map(({ sku }) => sku),
+      ),
+      (rows) => ({
+        contents: new Map(rows.map(({ id, name, sku, price }) => [id, JSON.stringify([name, sku, price])])),
+        owners: new Map(rows.map(({ id, sku }) => [sku, id])),
+      }),
+    ),
+  insert: (items, now) => [insertProducts(items, now)],
+};
+
+export const USERS: Bulk<BulkUser> = {
+  kind: 'user',
+  idOf: ({ id }) => id,
+  bodyOf: ({ name }) => ({ type: 'UserRegistered', name }),
+  contentOf: ({ name, email }) => JSON.stringify([name, email]),
+  uniqueOf: ({ email }) => email.toLowerCase(),
+  find: (items) =>
+    mapQuery(
+      usersByIdOrEmail(
+        items.map(({ id }) => id),
+        items.map(({ email }) => email),
+      ),
+      (rows) => ({
+        contents: new Map(rows.map(({ id, name, email }) => [id, JSON.stringify([name, email])])),
+        owners: new Map(rows.map(({ id, email }) => [email.toLowerCase(), id])),
+      }),
+    ),
+  insert: (items, now) => [insertUsers(items, now)],
+};
+
+export const ORDERS: Bulk<Order> = {
+  kind: 'order',
+  idOf: ({ orderId }) => orderId,
+  bodyOf: (order) => ({ type: 'OrderCreated', order }),
+  contentOf: (order) => String(fingerprint(order)),
+  uniqueOf: () => undefined,
+  find: (items) =>
+    mapQuery(ordersById(items.map(({ orderId }) => orderId)), (rows) => ({
+      contents: new Map(rows.map(({ order }) => [order.orderId, String(fingerprint(order))])),
+      owners: new Map(),
+    })),
+  insert: insertOrders,
+};
+
+/** Pure: the items that are not there yet; what is there with the same content is left alone. */
+export function missingOf<T>(bulk: Bulk<T>, items: T[], { contents, owners }: Stored): T[] | BulkConflict {
+  const taken = items.flatMap((item) => {
+    const unique = bulk.uniqueOf(item);
+    const owner = unique === undefined ? undefined : owners.get(unique);
+    return owner === undefined || owner === bulk.idOf(item) ? [] : [`${unique} (id ${owner})`];
   });
-}
-
-/** As `addProducts`, for users. */
-export async function addUsers(writer: Writer, users: BulkUser[], now: string): Promise<Receipt | undefined> {
-  return addMissing(writer, now, async (session) => {
-    const missing = await missingUsers(session, users);
-    if (missing.length > 0) {
-      await session.write('INSERT INTO users (id, name, email, created_at) VALUES ?', [
-        missing.map(({ id, name, email }) => [id, name, email, toDatetime(now)]),
-      ]);
-    }
-    return missing.map(({ id, name }) => ({ type: 'UserRegistered', userId: id, name }));
-  });
-}
-
-/** As `addProducts`, for orders with their own dates and prices; each is written whole. */
-export async function addOrders(writer: Writer, orders: Order[], now: string): Promise<Receipt | undefined> {
-  return addMissing(writer, now, async (session) => {
-    const missing = await missingOrders(session, orders);
-    const ids = missing.map(({ orderId }) => orderId);
-    // An order may be gone from the table and still stand in the log: another program deleted it. Its row comes back
-    // now, so what the log added before must be taken away first.
-    const latest = await latestEvents(session, 'order', ids);
-    insertOrders(session, missing);
-    return missing.flatMap((order): TallyEvent[] => {
-      const logged = latest.get(order.orderId)?.event;
-      const created: TallyEvent = { type: 'OrderCreated', order };
-      return logged?.type === 'OrderCreated'
-        ? [{ type: 'OrderDeleted', order: logged.order }, created]
-        : [created];
-    });
-  });
-}
-
-async function addMissing(
-  writer: Writer,
-  now: string,
-  add: (session: Session) => Promise<TallyEvent[]>,
-): Promise<Receipt | undefined> {
-  return writer.executeIfNeeded({
-    identity: uniqueIdentity(),
-    now,
-    async write(session) {
-      const events = await add(session);
-      const last = events.at(-1);
-      if (last === undefined) throw new NothingToDo();
-      return [...events.slice(0, -1), last];
-    },
-  });
-}
-
-/** Those that are not there. @throws BulkConflict where one is there with another content. */
-export async function missingProducts(session: Session, products: BulkProduct[]): Promise<BulkProduct[]> {
-  const rows = await session.rows<{ id: number; name: string; sku: string; price: string }>(
-    'SELECT id, name, sku, price FROM products WHERE id IN (?) OR sku IN (?)',
-    [products.map(({ id }) => id), products.map(({ sku }) => sku)],
-  );
-  insistOnOwner<{ id: number; sku: string }>('SKU', rows, products, ({ sku }) => sku);
-  const stored = new Map(rows.map((row) => [row.id, JSON.stringify([row.name, row.sku, row.price])]));
-  return missing('product', products, stored, ({ name, sku, price }) =>
-    JSON.stringify([name, sku, formatMinor(price)]),
-  );
-}
-
-/** Those that are not there. @throws BulkConflict where one is there with another content. */
-export async function missingUsers(session: Session, users: BulkUser[]): Promise<BulkUser[]> {
-  const rows = await session.rows<{ id: number; name: string; email: string }>(
-    'SELECT id, name, email FROM users WHERE id IN (?) OR email IN (?)',
-    [users.map(({ id }) => id), users.map(({ email }) => email)],
-  );
-  insistOnOwner<{ id: number; email: string }>('email', rows, users, ({ email }) => email.toLowerCase());
-  const stored = new Map(rows.map((row) => [row.id, JSON.stringify([row.name, row.email])]));
-  return missing('user', users, stored, ({ name, email }) => JSON.stringify([name, email]));
-}
-
-/** Those that are not there. @throws BulkConflict where one is there with another content. */
-export async function missingOrders(session: Session, orders: Order[]): Promise<Order[]> {
-  const rows = await lockOrders(
-    session,
-    orders.map(({ orderId }) => orderId),
-  );
-  const stored = new Map([...rows].map(([id, { order }]) => [id, String(fingerprint(order))]));
-  const withId = orders.map((order) => ({ id: order.orderId, order }));
-  return missing('order', withId, stored, ({ order }) => String(fingerprint(order))).map(
-    ({ order }) => order,
-  );
-}
-
-function missing<T extends { id: number }>(
-  kind: string,
-  items: T[],
-  stored: Map<number, string>,
-  content: (item: T) => string,
-): T[] {
-  const conflicts = items.filter((item) => stored.has(item.id) && stored.get(item.id) !== content(item));
-  if (conflicts.length > 0) {
-    const ids = conflicts.map(({ id }) => id);
-    const list = ids.slice(0, 20).join(', ') + (ids.length > 20 ? ', …' : '');
-    throw new BulkConflict(`${ids.length} ${kind}(s) are there already with another content: ${list}`);
-  }
-  return items.filter((item) => !stored.has(item.id));
-}
-
-/** @throws BulkConflict where a unique value of the import belongs to another id. */
-function insistOnOwner<T extends { id: number }>(
-  what: string,
-  rows: T[],
-  items: T[],
-  of: (item: T) => string,
-): void {
-  const owners = new Map(rows.map((row) => [of(row), row.id]));
-  const taken = items.filter((item) => (owners.get(of(item)) ?? item.id) !== item.id);
   if (taken.length > 0) {
-    const list = taken.slice(0, 20).map((item) => `${of(item)} (id ${owners.get(of(item))})`);
-    throw new BulkConflict(`${taken.length} ${what}(s) belong to another id already: ${list.join(', ')}`);
+    const what = bulk.kind === 'product' ? 'SKU' : 'email';
+    return new BulkConflict(`${taken.length} ${what}(s) belong to another id already: ${listOf(taken)}`);
   }
+  const others = items.filter((item) => {
+    const content = contents.get(bulk.idOf(item));
+    return content !== undefined && content !== bulk.contentOf(item);
+  });
+  if (others.length > 0) {
+    const ids = listOf(others.map((item) => String(bulk.idOf(item))));
+    return new BulkConflict(
+      `${others.length} ${bulk.kind}(s) are there already with another content: ${ids}`,
+    );
+  }
+  return items.filter((item) => !contents.has(bulk.idOf(item)));
+}
+
+function listOf(texts: string[]): string {
+  return texts.slice(0, MAX_TOLD).join(', ') + (texts.length > MAX_TOLD ? ', …' : '');
+}
+
+/** The command that writes a batch in one transaction, through the log like every other command. */
+export function addMissing<T>(
+  bulk: Bulk<T>,
+): CommandKind<
+  T[],
+  [Stored, Map<number, LoggedEvent>],
+  Statement[],
+  'ProductAdded' | 'UserRegistered' | 'OrderCreated',
+  'nothing-to-do' | BulkConflict
+> {
+  return {
+    events: ['ProductAdded', 'UserRegistered', 'OrderCreated'],
+    shares: false,
+    lookUp: ([items = []]) =>
+      both(
+        bulk.find(items),
+        latestEventsOf(
+          bulk.kind,
+          items.map((item) => bulk.idOf(item)),
+        ),
+      ),
+    decide([stored, latest], _accepted, items, now) {
+      const missing = missingOf(bulk, items, stored);
+      if (missing instanceof BulkConflict) return { told: missing };
+      if (missing.length === 0) return { told: 'nothing-to-do' };
+      return {
+        row: bulk.insert(missing, now),
+        events: missing.flatMap((item) => draftsOf(bulk, item, latest.get(bulk.idOf(item)))),
+      };
+    },
+    write: (rows) => rows.flat(),
+  };
+}
+
+/**
+ * What is gone from the table may still stand in the log: another program deleted it. Its row comes back now. So what the
+ * log added for an order must be taken away first; a product or a user is only stated again.
+ */
+function draftsOf<T>(bulk: Bulk<T>, item: T, latest: LoggedEvent | undefined): Draft[] {
+  const own = { body: bulk.bodyOf(item), subject: bulk.idOf(item) };
+  const stated = statedBy(latest?.event);
+  if (stated === undefined) return [own];
+  const eventId = correctionId(bulk.kind, own.subject, latest?.eventId);
+  if (stated.type !== 'OrderCreated') return [{ ...own, eventId, restates: true }];
+  return [{ body: { type: 'OrderDeleted', order: stated.order }, subject: own.subject, eventId }, own];
 }

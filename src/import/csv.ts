@@ -1,31 +1,30 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parse } from 'csv-parse';
 import { z } from 'zod';
-import { errorCode, errorMessage } from '../domain/problems';
-import type { Order } from '../domain/events';
-import { MAX_ORDER_TOTAL, MAX_PRICE, parseMinor, type Minor } from '../domain/money';
+import { errorCode, errorMessage } from '../domain/errors';
+import { instantAt, orderId, productId, userId } from '../domain/ids';
+import { formatMinor, MAX_PRICE, parseMinor, type Minor } from '../domain/money';
+import type { Order } from '../domain/order';
 import type { BulkProduct, BulkUser } from './bulk';
+import { Faults, Unique } from './faults';
 import { OrderColumns } from './order-columns';
+
+export { ImportFaults } from './faults';
 
 /** More lines than this make one event too large to be applied in one go. */
 const MAX_LINES_PER_ORDER = 1000;
 
-/** Faults that are kept; the others are counted. */
-const MAX_FAULTS = 100;
+const FILES = ['users.csv', 'products.csv', 'orders.csv', 'order_items.csv'] as const;
+type File = (typeof FILES)[number];
 
-/** What is wrong, with file and line: `orders.csv:12: user_id: there is no user 99`. */
-export class ImportFaults extends Error {
-  override readonly name = 'ImportFaults';
-
-  constructor(
-    /** The first of them. */
-    readonly faults: string[],
-    readonly count: number,
-  ) {
-    super(`${count} fault(s) in the files; nothing was imported`);
-  }
+export interface ReadOptions {
+  /** The highest total of one order, in minor units. */
+  maxOrderTotal: Minor;
+  /** Told how many bytes of all files have been read. */
+  onProgress?: (progress: { done: number; total: number }) => void;
 }
 
 /** The contents of the four files. */
@@ -55,14 +54,15 @@ const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
 const time = z
   .union([z.iso.datetime({ offset: true }), z.iso.date()])
   .transform((input) => Date.parse(input))
-  .refine((time) => time >= FIRST_TIME && time <= LAST_TIME, 'must be between the years 1000 and 9999');
+  .refine((ms) => ms >= FIRST_TIME && ms <= LAST_TIME, 'must be between the years 1000 and 9999')
+  .transform(instantAt);
 
-const userRow = z.object({ id, name: text(200), email: z.email().max(254) });
-const productRow = z.object({ id, name: text(200), sku: text(64), price });
-const orderRow = z.object({ id, user_id: id, created_at: time });
+const userRow = z.object({ id: id.transform(userId), name: text(200), email: z.email().max(254) });
+const productRow = z.object({ id: id.transform(productId), name: text(200), sku: text(64), price });
+const orderRow = z.object({ id: id.transform(orderId), user_id: id.transform(userId), created_at: time });
 const itemRow = z.object({
-  order_id: id,
-  product_id: id,
+  order_id: id.transform(orderId),
+  product_id: id.transform(productId),
   quantity: z
     .string()
     .regex(/^\d{1,7}$/, 'must be a whole number')
@@ -75,12 +75,18 @@ const itemRow = z.object({
  * Reads users.csv, products.csv, orders.csv and order_items.csv and checks every row, also against the other files.
  * @throws ImportFaults
  */
-export async function readImport(directory: string): Promise<ImportData> {
+export async function readImport(directory: string, options: ReadOptions): Promise<ImportData> {
   const faults = new Faults();
+  const onRead = await progressOf(directory, options);
+  const readRows = <S extends z.ZodObject>(
+    file: File,
+    schema: S,
+    take: (row: z.output<S>, line: number) => void,
+  ) => readFile({ directory, file, schema, faults, onRead }, take);
   const users: BulkUser[] = [];
   const userIds = new Unique('users.csv', 'id', faults);
   const emails = new Unique('users.csv', 'email', faults);
-  await readRows(directory, 'users.csv', userRow, faults, (user, line) => {
+  await readRows('users.csv', userRow, (user, line) => {
     userIds.add(user.id, line);
     emails.add(user.email.toLowerCase(), line);
     users.push(user);
@@ -89,7 +95,7 @@ export async function readImport(directory: string): Promise<ImportData> {
   const products: BulkProduct[] = [];
   const productIds = new Unique('products.csv', 'id', faults);
   const skus = new Unique('products.csv', 'sku', faults);
-  await readRows(directory, 'products.csv', productRow, faults, (product, line) => {
+  await readRows('products.csv', productRow, (product, line) => {
     productIds.add(product.id, line);
     skus.add(product.sku, line);
     products.push(product);
@@ -98,7 +104,7 @@ export async function readImport(directory: string): Promise<ImportData> {
   const orders = new OrderColumns();
   /** Of each order, by its index. */
   const orderLines: number[] = [];
-  await readRows(directory, 'orders.csv', orderRow, faults, ({ id, user_id, created_at }, line) => {
+  await readRows('orders.csv', orderRow, ({ id, user_id, created_at }, line) => {
     if (!userIds.has(user_id)) faults.add(`orders.csv:${line}: user_id: there is no user ${user_id}`);
     const first = orders.indexOf(id);
     if (first !== undefined) {
@@ -108,7 +114,7 @@ export async function readImport(directory: string): Promise<ImportData> {
     orders.add(id, user_id, created_at);
     orderLines.push(line);
   });
-  await readRows(directory, 'order_items.csv', itemRow, faults, (item, line) => {
+  await readRows('order_items.csv', itemRow, (item, line) => {
     const { order_id, product_id, quantity, unit_price } = item;
     const added = orders.addLine(order_id, { productId: product_id, quantity, unitPrice: unit_price });
     if (!added) faults.add(`order_items.csv:${line}: order_id: there is no order ${order_id}`);
@@ -118,7 +124,7 @@ export async function readImport(directory: string): Promise<ImportData> {
   });
   let index = 0;
   for (const { lines, total } of orders) {
-    const fault = faultOfOrder(lines.length, total);
+    const fault = faultOfOrder(lines.length, total, options.maxOrderTotal);
     if (fault !== undefined) faults.add(`orders.csv:${orderLines[index]}: ${fault}`);
     index += 1;
   }
@@ -126,18 +132,41 @@ export async function readImport(directory: string): Promise<ImportData> {
   return { users, products, orders };
 }
 
-function faultOfOrder(lines: number, total: Minor): string | undefined {
+function faultOfOrder(lines: number, total: Minor, maxOrderTotal: Minor): string | undefined {
   if (lines === 0) return 'the order has no lines in order_items.csv';
   if (lines > MAX_LINES_PER_ORDER) return `the order has more than ${MAX_LINES_PER_ORDER} lines`;
-  return total > MAX_ORDER_TOTAL ? "the order's total is above 999999999999.99" : undefined;
+  if (total <= maxOrderTotal) return undefined;
+  return `the order's total is ${formatMinor(total)}, above MAX_ORDER_TOTAL (${formatMinor(maxOrderTotal)})`;
+}
+
+/** @returns what to call for the bytes that were read. */
+async function progressOf(directory: string, { onProgress }: ReadOptions): Promise<(bytes: number) => void> {
+  // A file that is not there has its own fault.
+  const sizes = await Promise.all(
+    FILES.map((file) =>
+      stat(join(directory, file)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  let done = 0;
+  return (bytes) => {
+    done += bytes;
+    onProgress?.({ done, total });
+  };
 }
 
 /** Hands over the rows of a file one by one, with the lines that they end on. */
-async function readRows<S extends z.ZodObject>(
-  directory: string,
-  file: string,
-  schema: S,
-  faults: Faults,
+async function readFile<S extends z.ZodObject>(
+  {
+    directory,
+    file,
+    schema,
+    faults,
+    onRead,
+  }: { directory: string; file: File; schema: S; faults: Faults; onRead: (bytes: number) => void },
   take: (row: z.output<S>, line: number) => void,
 ): Promise<void> {
   const parser = parse({
@@ -156,7 +185,8 @@ async function readRows<S extends z.ZodObject>(
     },
   });
   try {
-    await pipeline(createReadStream(join(directory, file)), parser.resume());
+    const bytes = createReadStream(join(directory, file)).on('data', (chunk) => onRead(chunk.length));
+    await pipeline(bytes, parser.resume());
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined) throw error; // neither the file's fault nor the parser's
@@ -166,47 +196,5 @@ async function readRows<S extends z.ZodObject>(
         ? `${file}: there is no such file in ${directory}`
         : `${file}: ${errorMessage(error)}`,
     );
-  }
-}
-
-class Faults {
-  private readonly first: string[] = [];
-  private count = 0;
-
-  add(fault: string): void {
-    this.count += 1;
-    if (this.first.length < MAX_FAULTS) this.first.push(fault);
-  }
-
-  /** One that explains others: it is kept however many there are. */
-  addFirst(fault: string): void {
-    this.count += 1;
-    this.first.unshift(fault);
-  }
-
-  /** @throws ImportFaults */
-  throwIfAny(): void {
-    if (this.count > 0) throw new ImportFaults(this.first, this.count);
-  }
-}
-
-/** The values of a column, and the lines that they are on; a value that comes twice is a fault. */
-class Unique {
-  private readonly lines = new Map<string | number, number>();
-
-  constructor(
-    private readonly file: string,
-    private readonly column: string,
-    private readonly faults: Faults,
-  ) {}
-
-  add(value: string | number, line: number): void {
-    const first = this.lines.get(value);
-    if (first === undefined) this.lines.set(value, line);
-    else this.faults.add(`${this.file}:${line}: ${this.column}: ${value} is on line ${first} already`);
-  }
-
-  has(value: string | number): boolean {
-    return this.lines.has(value);
   }
 }

@@ -1,4 +1,5 @@
-import { lineRevenue, type Order, type OrderLine } from '../domain/events';
+import { instantAt, orderId, productId, userId } from '../domain/ids';
+import { totalOf, type Order, type OrderLine } from '../domain/order';
 import type { ImportData } from './csv';
 
 const USERS = 400;
@@ -60,11 +61,11 @@ export function demoData(seed: number, today: string): ImportData {
   const users = Array.from({ length: USERS }, (_, index) => {
     const first = FIRST_NAMES[index % FIRST_NAMES.length] ?? '';
     const last = LAST_NAMES[Math.floor(index / FIRST_NAMES.length) % LAST_NAMES.length] ?? '';
-    return { id: FIRST_ID + index, name: `${first} ${last}`, email: `demo-${index + 1}@example.com` };
+    return { id: userId(FIRST_ID + index), name: `${first} ${last}`, email: `demo-${index + 1}@example.com` };
   });
   const products = GOODS.flatMap((good, row) =>
     FORMS.map((form, column) => ({
-      id: FIRST_ID + row * FORMS.length + column,
+      id: productId(FIRST_ID + row * FORMS.length + column),
       name: `${good}, ${form.name}`,
       sku: `DEMO-${good.replace(' ', '').toUpperCase()}-${form.sku}`,
       price: form.price + BigInt(row) * 10n,
@@ -81,10 +82,10 @@ export function demoData(seed: number, today: string): ImportData {
       return { productId: product.id, quantity: 1 + skewed(random, 6), unitPrice: product.price };
     });
     return {
-      orderId: FIRST_ID + index,
-      userId: FIRST_ID + skewed(random, USERS),
-      total: lines.reduce((sum, line) => sum + lineRevenue(line), 0n),
-      createdAt: new Date(time).toISOString(),
+      orderId: orderId(FIRST_ID + index),
+      userId: userId(FIRST_ID + skewed(random, USERS)),
+      total: totalOf(lines),
+      createdAt: instantAt(time),
       lines,
     };
   });

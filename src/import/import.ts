@@ -1,16 +1,20 @@
-import type { Receipt } from '../commands/writer/receipts';
+import { uniqueIdentity } from '../commands/writer/identity';
 import type { Writer } from '../commands/writer/writer';
 import { inParallel } from '../concurrency';
-import type { Order } from '../domain/events';
-import type { Database, Session } from '../mysql/pool';
-import { addOrders, addProducts, addUsers, missingOrders, missingProducts, missingUsers } from './bulk';
+import { instantAt, type Instant, type Position } from '../domain/ids';
+import type { Order } from '../domain/order';
+import type { Database } from '../mysql/pool';
+import { addMissing, BulkConflict, missingOf, ORDERS, PRODUCTS, USERS, type Bulk } from './bulk';
 import type { ImportData } from './csv';
 
+/** Rows of one transaction. An order has at least two, so there are at most 750 orders: see HIGHEST_ORDER_TOTAL. */
 const BATCH_ROWS = 1500;
 /** Transactions under way: while one waits for the disk, the next are made. */
 const MAX_IN_FLIGHT = 3;
 
 export interface ImportProgress {
+  step: 'checking' | 'importing';
+  /** Users, products and orders. */
   done: number;
   total: number;
 }
@@ -23,7 +27,7 @@ export interface Imported {
   /** What was there already, with the same content. */
   skipped: number;
   /** The position of the last event; undefined where nothing was written. */
-  position: number | undefined;
+  position: Position | undefined;
 }
 
 /**
@@ -37,30 +41,29 @@ export async function importData(
   data: ImportData,
   onProgress: (progress: ImportProgress) => void = () => undefined,
 ): Promise<Imported> {
-  const now = new Date().toISOString();
-  const users = new Part(data.users, oneRow, missingUsers, (batch) => addUsers(writer, batch, now));
-  const products = new Part(data.products, oneRow, missingProducts, (batch) =>
-    addProducts(writer, batch, now),
-  );
-  const orders = new Part(data.orders, rowsOfOrder, missingOrders, (batch) => addOrders(writer, batch, now));
+  const now = instantAt(Date.now());
+  const users = new Part(USERS, data.users, oneRow);
+  const products = new Part(PRODUCTS, data.products, oneRow);
+  const orders = new Part(ORDERS, data.orders, rowsOfOrder);
   const parts = [users, products, orders];
-  for (const part of parts) await part.check(database);
-  const total = parts.reduce((sum, { missing }) => sum + missing, 0);
-  let done = 0;
-  const onWritten = (count: number) => {
-    done += count;
-    onProgress({ done, total });
-  };
-  const positions: number[] = [];
-  for (const part of parts) positions.push(await part.write(onWritten));
-  const position = Math.max(...positions);
   const all = data.users.length + data.products.length + data.orders.length;
+  const counter = (step: ImportProgress['step'], total: number) => {
+    let done = 0;
+    return (count: number) => onProgress({ step, done: (done += count), total });
+  };
+
+  const onChecked = counter('checking', all);
+  for (const part of parts) await part.check(database, onChecked);
+  const total = parts.reduce((sum, { missing }) => sum + missing, 0);
+  const onWritten = counter('importing', total);
+  let position: Position | undefined;
+  for (const part of parts) position = later(position, await part.write(writer, now, onWritten));
   return {
     users: users.missing,
     products: products.missing,
     orders: orders.missing,
     skipped: all - total,
-    position: position === 0 ? undefined : position,
+    position,
   };
 }
 
@@ -70,10 +73,9 @@ class Part<T> {
   private readonly missingOf: number[] = [];
 
   constructor(
+    private readonly bulk: Bulk<T>,
     private readonly items: Iterable<T>,
     private readonly rowsOf: (item: T) => number,
-    private readonly findMissing: (session: Session, batch: T[]) => Promise<T[]>,
-    private readonly add: (batch: T[]) => Promise<Receipt | undefined>,
   ) {}
 
   get missing(): number {
@@ -81,21 +83,30 @@ class Part<T> {
   }
 
   /** @throws BulkConflict */
-  async check(database: Database): Promise<void> {
+  async check(database: Database, onChecked: (count: number) => void): Promise<void> {
     await this.forEachBatch(async (batch, index) => {
-      const missing = await database.session((session) => this.findMissing(session, batch));
+      const stored = await database.session((session) => session.ask(this.bulk.find(batch)));
+      const missing = missingOf(this.bulk, batch, stored);
+      if (missing instanceof BulkConflict) throw missing;
       this.missingOf[index] = missing.length;
+      onChecked(batch.length);
     });
   }
 
-  /** @returns the position of the last event; 0 where nothing was written. */
-  async write(onWritten: (count: number) => void): Promise<number> {
-    let position = 0;
+  /** @returns the position of the last event; undefined where nothing was written. */
+  async write(
+    writer: Writer,
+    now: Instant,
+    onWritten: (count: number) => void,
+  ): Promise<Position | undefined> {
+    const kind = addMissing(this.bulk);
+    let position: Position | undefined;
     await this.forEachBatch(async (batch, index) => {
       const missing = this.missingOf[index] ?? 0;
       if (missing === 0) return;
-      const receipt = await this.add(batch);
-      position = Math.max(position, receipt?.logged.position ?? 0);
+      const outcome = await writer.execute(kind, batch, { identity: uniqueIdentity(), now });
+      if (outcome instanceof BulkConflict) throw outcome;
+      if (outcome !== 'nothing-to-do') position = later(position, outcome.logged.position);
       onWritten(missing);
     });
     return position;
@@ -105,6 +116,11 @@ class Part<T> {
     let next = 0;
     await inParallel(batches(this.items, this.rowsOf), MAX_IN_FLIGHT, (batch) => work(batch, next++));
   }
+}
+
+function later(a: Position | undefined, b: Position | undefined): Position | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a > b ? a : b;
 }
 
 const oneRow = () => 1;

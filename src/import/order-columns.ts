@@ -1,4 +1,13 @@
-import { lineRevenue, type Order, type OrderLine } from '../domain/events';
+import {
+  instantAt,
+  orderId,
+  productId,
+  userId,
+  type Instant,
+  type OrderId,
+  type UserId,
+} from '../domain/ids';
+import { totalOf, type Order, type OrderLine } from '../domain/order';
 
 const FIRST_CAPACITY = 1024;
 const NONE = -1;
@@ -28,20 +37,20 @@ export class OrderColumns implements Iterable<Order> {
   }
 
   /** The place of an order among all, in the order in which they were added. */
-  indexOf(id: number): number | undefined {
+  indexOf(id: OrderId): number | undefined {
     return this.indexes.get(id);
   }
 
   /** Adds an order that is not there and has no lines yet. */
-  add(id: number, userId: number, time: number): void {
+  add(id: OrderId, userId: UserId, createdAt: Instant): void {
     this.indexes.set(id, this.ids.push(id));
     this.userIds.push(userId);
-    this.times.push(time);
+    this.times.push(Date.parse(createdAt));
     this.lastLines.push(NONE);
   }
 
   /** @returns false where there is no such order. */
-  addLine(orderId: number, { productId, quantity, unitPrice }: OrderLine): boolean {
+  addLine(orderId: OrderId, { productId, quantity, unitPrice }: OrderLine): boolean {
     const index = this.indexes.get(orderId);
     if (index === undefined) return false;
     const line = this.productIds.push(productId);
@@ -60,16 +69,16 @@ export class OrderColumns implements Iterable<Order> {
     const lines: OrderLine[] = [];
     for (let line = this.lastLines.at(index); line !== NONE; line = this.previousLines.at(line)) {
       lines.push({
-        productId: this.productIds.at(line),
+        productId: productId(this.productIds.at(line)),
         quantity: this.quantities.at(line),
         unitPrice: BigInt(this.unitPrices.at(line)),
       });
     }
     return {
-      orderId: this.ids.at(index),
-      userId: this.userIds.at(index),
-      total: lines.reduce((sum, line) => sum + lineRevenue(line), 0n),
-      createdAt: new Date(this.times.at(index)).toISOString(),
+      orderId: orderId(this.ids.at(index)),
+      userId: userId(this.userIds.at(index)),
+      total: totalOf(lines),
+      createdAt: instantAt(this.times.at(index)),
       lines: lines.toReversed(),
     };
   }

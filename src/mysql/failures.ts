@@ -1,3 +1,5 @@
+import { errorCode, errorMessage } from '../domain/errors';
+
 /** What a failed statement means for the one who sent it: mysql2's errors translated into facts. */
 export type Failure =
   /** The transaction lost a race for a lock; nothing of it was kept. Try again. */
@@ -8,6 +10,10 @@ export type Failure =
   | 'referenced'
   /** The row refers to one that does not exist. */
   | 'missing-reference'
+  /** A CHECK of a table does not hold: the only one that a command can reach is the bound of the sums in `event_head`. */
+  | 'check'
+  /** A value is not one that its column takes, for example NULL for an id that is not what it must be. */
+  | 'impossible-value'
   /** The connection failed, or the server is going away: whether the statement was carried out is not known. */
   | 'unreachable'
   /** The pool's queue is full. */
@@ -20,6 +26,10 @@ const BY_ERRNO = new Map<number, Failure>([
   [1062, 'duplicate'], // ER_DUP_ENTRY
   [1451, 'referenced'], // ER_ROW_IS_REFERENCED_2
   [1452, 'missing-reference'], // ER_NO_REFERENCED_ROW_2
+  [3819, 'check'], // ER_CHECK_CONSTRAINT_VIOLATED
+  [4025, 'check'], // MariaDB: ER_CONSTRAINT_FAILED
+  [1048, 'impossible-value'], // ER_BAD_NULL_ERROR
+  [1690, 'impossible-value'], // ER_DATA_OUT_OF_RANGE
   [1040, 'unreachable'], // ER_CON_COUNT_ERROR
   [1053, 'unreachable'], // ER_SERVER_SHUTDOWN
   [1203, 'unreachable'], // ER_TOO_MANY_USER_CONNECTIONS
@@ -53,10 +63,29 @@ const NODE_CODES = new Set([
 /** The fact behind an error of mysql2; undefined where it is a fault of the program (bad SQL, bad data). */
 export function failureOf(error: unknown): Failure | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
-  const { errno, code, fatal, message } = error as Record<'errno' | 'code' | 'fatal' | 'message', unknown>;
-  if (typeof errno === 'number' && BY_ERRNO.has(errno)) return BY_ERRNO.get(errno);
-  if (typeof code === 'string' && NODE_CODES.has(code)) return 'unreachable';
+  if ('errno' in error && typeof error.errno === 'number' && BY_ERRNO.has(error.errno))
+    return BY_ERRNO.get(error.errno);
+  if (NODE_CODES.has(errorCode(error) ?? '')) return 'unreachable';
+  const message = errorMessage(error);
   if (message === 'Queue limit reached.') return 'overloaded';
-  if (message === 'Pool is closed.' || fatal === true) return 'unreachable';
+  if (message === 'Pool is closed.' || ('fatal' in error && error.fatal === true)) return 'unreachable';
   return undefined;
+}
+
+const BEFORE_COMMIT = new Set<Failure>([
+  'lock-conflict',
+  'duplicate',
+  'referenced',
+  'missing-reference',
+  'check',
+  'impossible-value',
+]);
+
+/**
+ * Whether an error of a packet that ends with COMMIT says for sure that nothing was committed: it came out of a statement
+ * before. Anything else, even an error that the server sent, may have come out of the COMMIT itself.
+ */
+export function isBeforeCommit(error: unknown): boolean {
+  const failure = failureOf(error);
+  return failure !== undefined && BEFORE_COMMIT.has(failure);
 }

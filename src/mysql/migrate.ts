@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import { connectionOptions } from './pool';
+import { errorCode, errorMessage } from '../domain/errors';
 import { failureOf } from './failures';
+import { connectionOptions } from './pool';
+import { rowsOf } from './session';
 import { within } from './within';
 
 /** Found from `src/mysql` and from `dist/mysql` alike. */
@@ -12,7 +14,6 @@ export const MIGRATIONS_DIR = join(__dirname, '..', '..', 'migrations');
 /** How long one process waits while another migrates. */
 const LOCK_WAIT_S = 120;
 const STATEMENT_TIMEOUT_MS = 10 * 60_000;
-const ER_BAD_DB_ERROR = 1049;
 
 interface Migration {
   version: number;
@@ -82,7 +83,7 @@ async function connect(databaseUrl: string, timeoutMs: number): Promise<Connecti
   try {
     return await createConnection(connectionOptions(databaseUrl, timeoutMs));
   } catch (error) {
-    if ((error as { errno?: number }).errno !== ER_BAD_DB_ERROR) throw error;
+    if (errorCode(error) !== 'ER_BAD_DB_ERROR') throw error;
   }
   // The database does not exist yet. Where the user may create it, set-up stays one command.
   const url = new URL(databaseUrl);
@@ -106,7 +107,7 @@ type Ask = <Row>(sql: string, values?: unknown[], limitMs?: number) => Promise<R
 function asker(connection: Connection, timeoutMs: number): Ask {
   return async <Row>(sql: string, values: unknown[] = [], limitMs = timeoutMs) => {
     const [rows] = await within(limitMs, 'answer of MySQL', connection.query<RowDataPacket[]>(sql, values));
-    return rows as Row[];
+    return rowsOf<Row>(rows);
   };
 }
 
@@ -130,7 +131,8 @@ async function applyPending(ask: Ask, migrations: Migration[]): Promise<string[]
   if (edited.length > 0) {
     const names = edited.map(({ name }) => name).join(', ');
     throw new MigrationError(
-      `${names} was edited after it had been applied: restore it, and add a new file instead`,
+      `${names}: not what was applied to this database. Either the files were edited (restore them, and add a new one), ` +
+        'or another commit made the database',
     );
   }
 
@@ -140,7 +142,7 @@ async function applyPending(ask: Ask, migrations: Migration[]): Promise<string[]
       await ask(sql, [], STATEMENT_TIMEOUT_MS);
     } catch (error) {
       if (failureOf(error) === 'unreachable') throw error;
-      throw new MigrationError(`${name} failed: ${(error as Error).message}`, { cause: error });
+      throw new MigrationError(`${name} failed: ${errorMessage(error)}`, { cause: error });
     }
     await ask('INSERT INTO schema_migrations (version, name, checksum) VALUES (?, ?, ?)', [
       version,

@@ -1,16 +1,10 @@
-import {
-  createPool,
-  type Pool,
-  type PoolConnection,
-  type ResultSetHeader,
-  type RowDataPacket,
-} from 'mysql2/promise';
+import { createPool, type Pool, type PoolConnection } from 'mysql2/promise';
 import type { Config } from '../config';
 import { Problem } from '../domain/problems';
+import { dialectOf, type Dialect } from './dialect';
 import { failureOf } from './failures';
+import { Session, type Parameter } from './session';
 import { within } from './within';
-
-type Parameter = string | number | bigint | Buffer | null | Parameter[];
 
 /** Strict, and with backslash escapes: mysql2 escapes parameters on the client and relies on them. */
 const SESSION_SQL = [
@@ -25,110 +19,13 @@ const SESSION_SQL = [
 const WRITER_WAIT_TIMEOUT_S = 15;
 const WRITER_IDLE_MS = 5_000;
 
-/** SQL, and what its question marks stand for. */
-export interface Statement {
-  sql: string;
-  parameters?: Parameter[];
-}
-
-/** One borrowed connection. */
-export class Session {
-  private broken = false;
-  /** Whether a transaction may be open. */
-  private open = false;
-  /** What goes with the next statement. */
-  private deferred: Statement[] = [];
-
-  constructor(
-    private readonly connection: PoolConnection,
-    private readonly timeoutMs: number,
-    /** A session for commands: its first statement begins a transaction. */
-    private readonly isForCommands: boolean,
-  ) {}
-
-  /** Rows of one SELECT. */
-  async rows<Row>(sql: string, parameters: Parameter[] = []): Promise<Row[]> {
-    const [rows] = await this.together([{ sql, parameters }]);
-    return rows as Row[];
-  }
-
-  /** One INSERT, UPDATE, DELETE or other statement without rows. */
-  async write(sql: string, parameters: Parameter[] = []): Promise<ResultSetHeader> {
-    const [header] = await this.together([{ sql, parameters }]);
-    return header as ResultSetHeader;
-  }
-
-  /**
-   * A statement whose result nobody needs: it goes in one packet with the next one, which then fails in its place. Only on
-   * the pool for commands.
-   */
-  defer(sql: string, parameters: Parameter[] = []): void {
-    this.deferred.push({ sql, parameters });
-  }
-
-  /**
-   * Several statements in one packet; one result for each, without those that were deferred and went before them. Only on
-   * the pool for commands.
-   */
-  async together(statements: Statement[]): Promise<unknown[]> {
-    const sent = [...this.deferred, ...statements];
-    this.deferred = [];
-    if (this.isForCommands) this.open = true;
-    const query = {
-      sql: sent.map(({ sql }) => sql).join(';'),
-      values: sent.flatMap(({ parameters = [] }) => parameters),
-    };
-    try {
-      const asked = this.connection.query<RowDataPacket[] | ResultSetHeader>(query);
-      const [answer] = await within(this.timeoutMs, 'answer of MySQL', asked);
-      // Of one statement mysql2 gives the result, of several a list of them.
-      const results = sent.length === 1 ? [answer] : (answer as unknown[]);
-      return results.slice(-statements.length);
-    } catch (error) {
-      if (failureOf(error) === 'unreachable') this.broken = true;
-      throw error;
-    }
-  }
-
-  /** As `together`, for statements which end a transaction. After an error in the middle it is rolled back on release. */
-  async ending(statements: Statement[]): Promise<unknown[]> {
-    const results = await this.together(statements);
-    this.open = false;
-    return results;
-  }
-
-  /**
-   * A snapshot of everything at one moment. The isolation level is set first, because `WITH CONSISTENT SNAPSHOT` is
-   * silently ignored under READ COMMITTED.
-   */
-  async beginSnapshot(): Promise<void> {
-    this.open = true;
-    await this.write('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-    await this.write('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
-  }
-
-  async rollback(): Promise<void> {
-    this.deferred = [];
-    if (!this.open || this.broken) return;
-    await this.write('ROLLBACK');
-    this.open = false;
-  }
-
-  /** Back to the pool, without an open transaction; a connection that failed is closed instead. */
-  async release(): Promise<void> {
-    try {
-      await this.rollback();
-    } catch {
-      // The rollback failed with its connection, and the server rolls back what a closed connection left open.
-      this.broken = true;
-    }
-    if (this.broken) this.connection.destroy();
-    else this.connection.release();
-  }
-}
+/** Bytes. The fingerprints of the orders of one transaction are compared as one text; MySQL cuts it at 1024 by default. */
+const GROUP_CONCAT_MAX_LEN = 1_000_000;
 
 /** A pool of connections with bounds on everything: its size, its queue, the wait for a connection, each statement. */
 export class Database {
+  private knownDialect: Dialect | undefined;
+
   constructor(
     private readonly pool: Pool,
     private readonly timeoutMs: number,
@@ -136,9 +33,12 @@ export class Database {
     private readonly onAcquired: (waitSeconds: number) => void,
   ) {}
 
-  /** Borrows a connection for `work`; whatever happens, it goes back without an open transaction. */
-  async session<T>(work: (session: Session) => Promise<T>, statementTimeoutMs = this.timeoutMs): Promise<T> {
-    const session = new Session(await this.acquire(), statementTimeoutMs, this.isForCommands);
+  /**
+   * Borrows a connection for `work`; whatever happens, it goes back without an open transaction.
+   * @param timeoutMs how long to wait for the connection, and for the answer to each packet.
+   */
+  async session<T>(work: (session: Session) => Promise<T>, timeoutMs = this.timeoutMs): Promise<T> {
+    const session = new Session(await this.acquire(timeoutMs), timeoutMs, this.isForCommands);
     try {
       return await work(session);
     } finally {
@@ -151,15 +51,21 @@ export class Database {
     return this.session((session) => session.rows<Row>(sql, parameters));
   }
 
+  /** Which dialect the server speaks; asked once. */
+  async dialect(timeoutMs = this.timeoutMs): Promise<Dialect> {
+    this.knownDialect ??= await this.session(dialectOf, timeoutMs);
+    return this.knownDialect;
+  }
+
   async close(): Promise<void> {
     await this.pool.end();
   }
 
-  private async acquire(): Promise<PoolConnection> {
+  private async acquire(timeoutMs: number): Promise<PoolConnection> {
     const startedAt = performance.now();
     const acquiring = this.pool.getConnection();
     try {
-      return await within(this.timeoutMs, 'MySQL connection', acquiring);
+      return await within(timeoutMs, 'MySQL connection', acquiring);
     } catch (error) {
       // One that comes too late is nobody's: give it back.
       acquiring.then(
@@ -201,11 +107,13 @@ export function openDatabases(
     maxIdle: 7,
     queueLimit: config.MYSQL_QUEUE_LIMIT,
   });
-  const lockWaitS = Math.max(1, Math.ceil(timeoutMs / 2000));
+  // Within the third of the bound that a command's look-ups may take, so that the server's own error comes first.
+  const lockWaitS = Math.max(1, Math.floor(timeoutMs / 3000));
   prepareSessions(
     commands,
     // Without autocommit, so that no statement is needed to begin a transaction: the server answers each by itself.
-    `SET SESSION autocommit = 0, wait_timeout = ${WRITER_WAIT_TIMEOUT_S}, innodb_lock_wait_timeout = ${lockWaitS}`,
+    `SET SESSION autocommit = 0, wait_timeout = ${WRITER_WAIT_TIMEOUT_S}, innodb_lock_wait_timeout = ${lockWaitS},
+       group_concat_max_len = ${GROUP_CONCAT_MAX_LEN}`,
   );
   prepareSessions(reads);
   const databases = {
@@ -237,6 +145,7 @@ export function connectionOptions(databaseUrl: string, timeoutMs: number) {
 }
 
 function prepareSessions(pool: Pool, ...statements: string[]): void {
+  // The event hands over mysql2's own connection, with callbacks, though its type says otherwise.
   // mysql2 sends what is queued here before anything that the new connection's borrower sends.
   pool.on('connection', (connection) => {
     const raw = connection as unknown as {
@@ -254,25 +163,16 @@ function prepareSessions(pool: Pool, ...statements: string[]): void {
 /** The problem to answer where MySQL could not be asked; undefined for errors that mean something else. */
 export function unreachableProblem(error: unknown): Problem | undefined {
   const failure = failureOf(error);
-  if (failure === 'overloaded') {
-    return queueIsFull(error);
-  }
-  if (failure === 'unreachable') {
-    return new Problem('mysql-unreachable', 'MySQL did not answer; nothing was changed.', {
-      retryAfterSeconds: 2,
-      cause: error,
-    });
-  }
-  return undefined;
+  if (failure === 'overloaded') return queueIsFull(error);
+  return failure === 'unreachable' ? mysqlUnreachable(error) : undefined;
+}
+
+export function mysqlUnreachable(cause: unknown): Problem {
+  const detail = 'MySQL did not answer; nothing was changed.';
+  return new Problem('mysql-unreachable', detail, { retryAfterSeconds: 2, cause });
 }
 
 export function queueIsFull(cause?: unknown): Problem {
   const detail = 'The queue of commands is full; nothing was changed.';
   return new Problem('overloaded', detail, { retryAfterSeconds: 1, cause });
-}
-
-/** An id that MySQL gave out. @throws Error beyond 2^53, where it could no longer be stated in JSON. */
-export function safeId(id: number): number {
-  if (Number.isSafeInteger(id)) return id;
-  throw new Error(`MySQL gave out the id ${id}, beyond 2^53: set the table's AUTO_INCREMENT back below that`);
 }

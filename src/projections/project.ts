@@ -1,32 +1,29 @@
-import { lineRevenue, type Order, type TallyEvent } from '../domain/events';
+import type { TallyEvent } from '../domain/events';
 import { formatMinor } from '../domain/money';
+import { lineRevenue, unitsOf, type Order } from '../domain/order';
 import { blockOf, dayOf, monthOf, rankingMember, type Keys } from '../read-model/keys';
 import type { Operation } from '../read-model/operations';
 
 /**
- * The projection: what an event does to the read model. Pure, and the only place that knows; inline apply, catch-up,
- * rebuild, verify and repair all run it.
+ * The projection: what an event does to the read model. Pure, and the only place that knows; live apply, catch-up, rebuild,
+ * verification and repair all run it.
  */
 export function project(keys: Keys, event: TallyEvent): Operation[] {
   switch (event.type) {
     case 'OrderCreated':
-      return [...orderStored(keys, event.order), ...sales(keys, event.order, 1n)];
+      return [...orderListed(keys, event.order, true), ...sales(keys, event.order, 1)];
     case 'OrderDeleted':
-      return [...orderForgotten(keys, event.order), ...sales(keys, event.order, -1n)];
-    case 'ProductAdded':
-      return [
-        {
-          kind: 'set-hash',
-          key: keys.product(event.productId),
-          fields: { name: event.name, sku: event.sku },
-        },
-      ];
+      return [...orderListed(keys, event.order, false), ...sales(keys, event.order, -1)];
+    case 'ProductAdded': {
+      const { productId, name, sku } = event;
+      return [{ kind: 'hash', key: keys.product(productId), fields: { name, sku } }];
+    }
     case 'ProductRemoved':
-      return [{ kind: 'delete', key: keys.product(event.productId) }];
+      return [{ kind: 'hash', key: keys.product(event.productId), fields: null }];
     case 'UserRegistered':
-      return [{ kind: 'set-hash', key: keys.user(event.userId), fields: { name: event.name } }];
+      return [{ kind: 'hash', key: keys.user(event.userId), fields: { name: event.name } }];
     case 'UserRemoved':
-      return [{ kind: 'delete', key: keys.user(event.userId) }];
+      return [{ kind: 'hash', key: keys.user(event.userId), fields: null }];
   }
 }
 
@@ -42,40 +39,28 @@ export function orderHash(order: Order): Record<string, string> {
   };
 }
 
-function orderStored(keys: Keys, order: Order): Operation[] {
-  const block = blockOf(order.orderId);
+/** The order itself, and the lists that it is in, or no longer is. */
+function orderListed(keys: Keys, order: Order, listed: boolean): Operation[] {
+  const { orderId: id, userId } = order;
+  const block = blockOf(id);
   return [
-    { kind: 'set-hash', key: keys.order(order.orderId), fields: orderHash(order) },
-    { kind: 'add-to-block', key: keys.orderBlock(block), id: order.orderId, index: keys.orderBlocks, block },
-    { kind: 'add-id', key: keys.userOrders(order.userId), id: order.orderId },
-  ];
-}
-
-function orderForgotten(keys: Keys, order: Order): Operation[] {
-  const block = blockOf(order.orderId);
-  return [
-    { kind: 'delete', key: keys.order(order.orderId) },
-    {
-      kind: 'remove-from-block',
-      key: keys.orderBlock(block),
-      id: order.orderId,
-      index: keys.orderBlocks,
-      block,
-    },
-    { kind: 'remove-id', key: keys.userOrders(order.userId), id: order.orderId },
+    { kind: 'hash', key: keys.order(id), fields: listed ? orderHash(order) : null },
+    { kind: 'block', key: keys.orderBlock(block), id, listed, index: keys.orderBlocks, block },
+    { kind: 'list', key: keys.userOrders(userId), id, listed },
   ];
 }
 
 /** What an order adds to the counters, times `sign`. */
-function sales(keys: Keys, order: Order, sign: 1n | -1n): Operation[] {
+function sales(keys: Keys, order: Order, sign: 1 | -1): Operation[] {
+  const total = sign * Number(order.total);
   const operations: Operation[] = [
-    { kind: 'rank', key: keys.usersSpent, member: rankingMember(order.userId), by: sign * order.total },
+    { kind: 'rank', key: keys.usersSpent, member: rankingMember(order.userId), by: total },
   ];
   const periods = [undefined, dayOf(order.createdAt), monthOf(order.createdAt)];
   for (const line of order.lines) {
     const member = rankingMember(line.productId);
-    const units = sign * BigInt(line.quantity);
-    const revenue = sign * lineRevenue(line);
+    const units = sign * line.quantity;
+    const revenue = sign * Number(lineRevenue(line));
     operations.push({ kind: 'count', key: keys.productSold(line.productId), by: units });
     for (const period of periods) {
       operations.push(
@@ -84,13 +69,13 @@ function sales(keys: Keys, order: Order, sign: 1n | -1n): Operation[] {
       );
     }
   }
-  const units = sign * order.lines.reduce((sum, line) => sum + BigInt(line.quantity), 0n);
+  const units = sign * unitsOf(order.lines);
   for (const period of periods) {
     const key = keys.totals(period);
     operations.push(
       { kind: 'count-field', key, field: 'orders', by: sign },
       { kind: 'count-field', key, field: 'units', by: units },
-      { kind: 'count-field', key, field: 'revenue', by: sign * order.total },
+      { kind: 'count-field', key, field: 'revenue', by: total },
     );
   }
   return operations;

@@ -1,80 +1,131 @@
-import { formatTip } from '../domain/events';
-import type { Database } from '../mysql/pool';
+import { z } from 'zod';
+import { errorMessage } from '../domain/errors';
+import { formatLogPosition } from '../domain/log-position';
 import { durabilityWarnings } from '../mysql/durability';
-import { evictionCheck, failed } from '../redis/eviction';
+import type { Database } from '../mysql/pool';
+import { readCheckpoint } from '../read-model/checkpoint';
+import type { Keys } from '../read-model/keys';
 import type { LiveGeneration } from '../read-model/live';
-import { isUnreachable } from '../redis/client';
-import { readAppliedTip, type ScriptedRedis } from '../read-model/scripts';
-import { readApplied } from './projector/applier';
+import { isUnreachable, type Redis } from '../redis/client';
+import { evictionCheck } from '../redis/eviction';
 import type { Projector } from './projector/projector';
-import { readVerification, type StoredVerification } from './resync/verification-store';
-import { describeWork, readWork } from './resync/work';
+import { describeWork, readWork } from './resync/resync-lease';
+import { readVerification, storedVerification } from './resync/verification-store';
+
+export const readModelStatus = z.object({
+  status: z.enum(['live', 'building', 'unreachable']),
+  prefix: z
+    .string()
+    .nullable()
+    .meta({ description: 'What every key of the live read model begins with, for programs that read them' }),
+  generation: z.string().nullable(),
+  applied: z
+    .string()
+    .nullable()
+    .meta({ description: 'The checkpoint: newest log position in the reports, `position:event_id`' }),
+  head: z.string().nullable().meta({ description: 'Newest committed log position, as last seen' }),
+  head_age_seconds: z.number().nullable(),
+  lag_events: z.int(),
+  lag_seconds: z.number(),
+  stalled: z.string().nullable().meta({ description: 'Why nothing is being applied, if so' }),
+  work: z
+    .string()
+    .nullable()
+    .meta({ description: 'What a resync is doing at the moment, and how far it is' }),
+  last_verification: storedVerification.nullable(),
+});
+export type ReadModelStatus = z.output<typeof readModelStatus>;
+
+const check = z.object({ ok: z.boolean(), detail: z.string() });
+
+export const readiness = z.object({
+  status: z.enum(['ready', 'not-ready']),
+  checks: z.record(z.string(), check),
+  warnings: z
+    .array(z.string())
+    .meta({ description: 'What is weaker than it should be, but does not keep the service from working' }),
+});
+export type Readiness = z.output<typeof readiness>;
 
 export interface StatusDeps {
-  redis: ScriptedRedis;
+  redis: Redis;
   database: Database;
   live: LiveGeneration;
   projector: Projector;
+  /** Whether a generation is known to be lost, so that nobody reads it. */
+  isLost: (keys: Keys) => boolean;
 }
 
 /** What `GET /read-model` shows. */
-export async function readModelStatus({ redis, live, projector }: StatusDeps) {
+export async function readReadModelStatus({
+  redis,
+  live,
+  projector,
+  isLost,
+}: StatusDeps): Promise<ReadModelStatus> {
   const { head, headAgeMs, lagEvents, lagSeconds, stalled } = projector.status();
-  const seen = {
-    head: head === undefined ? null : formatTip(head),
+  const nothing = {
+    prefix: null,
+    generation: null,
+    applied: null,
+    head: head === undefined ? null : formatLogPosition(head),
     head_age_seconds: headAgeMs === undefined ? null : headAgeMs / 1000,
     lag_events: lagEvents,
     lag_seconds: lagSeconds,
     stalled: stalled ?? null,
+    work: null,
+    last_verification: null,
   };
   try {
     const keys = await live.refresh();
-    const applied = keys === undefined ? null : await readAppliedTip(redis, keys);
-    const work = await readWork(redis, live.prefix);
-    const verification: StoredVerification | undefined = await readVerification(redis, live.prefix);
+    const { space } = live;
+    if (space === undefined) return { status: 'building', ...nothing };
+    const at = keys === undefined || isLost(keys) ? undefined : await readCheckpoint(redis, keys);
+    const work = await readWork(redis, space);
     return {
-      status: applied === null ? ('building' as const) : ('live' as const),
+      status: at === undefined ? 'building' : 'live',
+      ...nothing,
+      prefix: keys?.prefix ?? null,
       generation: keys?.generation ?? null,
-      applied,
-      ...seen,
+      applied: at === undefined ? null : formatLogPosition(at),
       work: work === undefined ? null : describeWork(work),
-      last_verification: verification ?? null,
+      last_verification: (await readVerification(redis, space)) ?? null,
     };
   } catch (error) {
     if (!isUnreachable(error)) throw error;
-    return {
-      status: 'unreachable' as const,
-      generation: null,
-      applied: null,
-      ...seen,
-      work: null,
-      last_verification: null,
-    };
+    return { status: 'unreachable', ...nothing };
   }
 }
 
+type Check = z.output<typeof check>;
+
 /** Whether each part works, with the reason. */
-export async function readiness({ redis, database, live, projector }: StatusDeps) {
+export async function readReadiness({ redis, database, live, projector }: StatusDeps): Promise<Readiness> {
   const [mysql, warnings] = await durabilityWarnings(database).then(
-    (found) => [{ ok: true, detail: 'answers' }, found] as const,
-    (error: unknown) => [failed(error), []] as const,
+    (found): [Check, string[]] => [{ ok: true, detail: 'answers' }, found],
+    (error: unknown): [Check, string[]] => [failed(error), []],
   );
-  const redisAnswers = await redis.ping().then(() => ({ ok: true, detail: 'answers' }), failed);
-  const readModel = await live
-    .refresh()
-    .then(async (keys) => {
-      if (keys === undefined) return { ok: false, detail: 'is being built' };
-      const { stalled } = projector.status();
-      if (stalled !== undefined) return { ok: false, detail: `nothing is being applied: ${stalled}` };
-      return {
-        ok: true,
-        detail: `generation ${keys.generation} at ${formatTip(await readApplied(redis, keys))}`,
-      };
-    })
-    .catch(failed);
-  const eviction = await evictionCheck(redis).catch(failed);
-  return {
-    checks: { mysql, redis: redisAnswers, read_model: readModel, redis_eviction: eviction },
-    warnings,
+  const checks = {
+    mysql,
+    redis: await redis.ping().then(() => ({ ok: true, detail: 'answers' }), failed),
+    read_model: await readModelCheck(redis, live, projector).catch(failed),
+    redis_eviction: await evictionCheck(redis).catch(failed),
   };
+  const isReady = Object.values(checks).every(({ ok }) => ok);
+  return { status: isReady ? 'ready' : 'not-ready', checks, warnings };
+}
+
+async function readModelCheck(redis: Redis, live: LiveGeneration, projector: Projector): Promise<Check> {
+  const keys = await live.refresh();
+  if (keys === undefined) return { ok: false, detail: 'is being built' };
+  const { stalled } = projector.status();
+  if (stalled !== undefined) return { ok: false, detail: `nothing is being applied: ${stalled}` };
+  const at = await readCheckpoint(redis, keys);
+  if (at === undefined)
+    return { ok: false, detail: `generation ${keys.generation} is lost and will be rebuilt` };
+  return { ok: true, detail: `generation ${keys.generation} at ${formatLogPosition(at)}` };
+}
+
+function failed(error: unknown): Check {
+  return { ok: false, detail: errorMessage(error) };
 }

@@ -1,21 +1,18 @@
+import { z } from 'zod';
+import { id, money } from '../domain/answers';
 import { formatMinor } from '../domain/money';
-import { rankedId } from '../read-model/keys';
+import { rankedProduct, type Keys, type Period } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading } from '../read-model/reading';
-import { topProducts, type Measure, type TopProduct } from '../read-model/scripts';
-import { jsonNumber, ranked } from './figures';
+import { mapReading, ReadingScript, type Reading } from '../read-model/reading-script';
 import { coverRange, type DayRange } from './ranges';
-import { topOfPeriods } from './top-of-periods';
+import { otherMeasure, topOfPeriods, type Measure, type TopProduct } from './top-of-periods';
 
-export interface BestSeller {
-  product_id: number;
-  name: string;
-  sku: string;
-  quantity_sold: number;
-  revenue: string;
-}
+export const bestSellers = z.array(
+  z.object({ product_id: id, name: z.string(), sku: z.string(), quantity_sold: z.int(), revenue: money }),
+);
+export type BestSellers = z.output<typeof bestSellers>;
 
-export interface BestSellers {
+export interface BestSellersQuery {
   limit: number;
   by: 'quantity' | 'revenue';
   /** Of all time where there is none. */
@@ -26,29 +23,42 @@ export interface BestSellers {
  * The products that sold most, ties by ascending id.
  * @throws Problem `range-too-wide`, `read-model-contended`, and those of the reader.
  */
-export async function bestSellers(
+export async function readBestSellers(
   reader: Reader,
-  { limit, by, range }: BestSellers,
+  { limit, by, range }: BestSellersQuery,
   options: ReadOptions,
-): Promise<Positioned<BestSeller[]>> {
+): Promise<Positioned<BestSellers>> {
   const measure = by === 'revenue' ? 'revenue' : 'sold';
-  const periods = range === undefined ? undefined : coverRange(range);
+  const periods = range && coverRange(range);
   const question = `best-sellers ${measure} ${limit} ${range?.from} ${range?.to}`;
   return reader.read(question, options, async (keys) => {
-    const reading = await (periods === undefined
-      ? topProducts(reader.redis, keys, { measure, limit })
-      : topOfPeriods(reader, keys, { periods, measure, limit }));
-    return mapReading(reading, (rows) => rows.map((row) => bestSeller(row, measure)));
+    const top =
+      periods === undefined || periods.length === 1
+        ? await topOfRanking(reader.redis, keys, { period: periods?.[0], measure, limit })
+        : await topOfPeriods(reader.redis, keys, { periods, measure, limit });
+    return mapReading(top, (rows) => rows.map((row) => bestSeller(row, measure)));
   });
 }
 
-function bestSeller([member, sum, other, name, sku]: TopProduct, measure: Measure): BestSeller {
+const script = new ReadingScript<TopProduct[]>(__dirname, 'best-sellers');
+
+/** One ranking is in the order of the answer already: its head is the answer. */
+async function topOfRanking(
+  redis: Reader['redis'],
+  keys: Keys,
+  { period, measure, limit }: { period: Period | undefined; measure: Measure; limit: number },
+): Promise<Reading<TopProduct[]>> {
+  const rankings = [keys.productRanking(measure, period), keys.productRanking(otherMeasure(measure), period)];
+  return script.run(redis, keys, rankings, [limit, keys.product('')]);
+}
+
+function bestSeller([member, sum, other, name, sku]: TopProduct, measure: Measure): BestSellers[number] {
   const [units, revenue] = measure === 'sold' ? [sum, other] : [other, sum];
   return {
-    product_id: rankedId(member),
+    product_id: rankedProduct(member),
     name,
     sku,
-    quantity_sold: jsonNumber(ranked(units)),
-    revenue: formatMinor(ranked(revenue)),
+    quantity_sold: Number(units),
+    revenue: formatMinor(BigInt(revenue)),
   };
 }

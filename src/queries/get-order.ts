@@ -1,8 +1,23 @@
+import { z } from 'zod';
+import { id, money, time } from '../domain/answers';
+import type { OrderId } from '../domain/ids';
 import { Problem } from '../domain/problems';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading } from '../read-model/reading';
-import { readTogether, type Absent } from '../read-model/scripts';
-import { ORDER_FIELDS, orderView, type OrderView } from './orders';
+import { mapReading } from '../read-model/reading-script';
+import { readTogether } from './read-together';
+
+export const order = z.object({
+  order_id: id,
+  user_id: id,
+  total_amount: money,
+  items_count: z.int(),
+  items: z.array(z.object({ product_id: id, quantity: z.int() })),
+  created_at: time,
+});
+export type OrderAnswer = z.output<typeof order>;
+
+/** The fields of an order's hash, in the order in which they are read. */
+export const ORDER_FIELDS = ['id', 'user_id', 'total_amount', 'items_count', 'items', 'created_at'] as const;
 
 /**
  * One order.
@@ -10,20 +25,45 @@ import { ORDER_FIELDS, orderView, type OrderView } from './orders';
  */
 export async function getOrder(
   reader: Reader,
-  orderId: number,
+  orderId: OrderId,
   options: ReadOptions,
-): Promise<Positioned<OrderView>> {
-  const { position, value } = await reader.read(`order ${orderId}`, options, async (keys) => {
+): Promise<Positioned<OrderAnswer>> {
+  const { at, value } = await reader.read(`order ${orderId}`, options, async (keys) => {
     const reading = await readTogether(reader.redis, keys, [['HMGET', keys.order(orderId), ...ORDER_FIELDS]]);
-    return mapReading(reading, ([fields]) => {
-      const row = (fields as (string | Absent)[]).filter((field) => field !== false);
-      return row.length < ORDER_FIELDS.length ? undefined : orderView(row);
+    return mapReading(reading, ([fields = []]) => {
+      const row = fields.filter((field) => field !== false);
+      return row.length < ORDER_FIELDS.length ? undefined : orderAnswer(row);
     });
   });
   if (value === undefined) {
-    throw new Problem('order-not-found', `There is no order ${orderId} at position ${position}.`, {
-      members: { position },
+    throw new Problem('order-not-found', `There is no order ${orderId} at position ${at.position}.`, {
+      members: { position: at.position },
     });
   }
-  return { position, value };
+  return { at, value };
+}
+
+/** The values of `ORDER_FIELDS` → the order. */
+export function orderAnswer(row: string[]): OrderAnswer {
+  const [orderId = '', userId = '', total = '', itemsCount = '', items = '', createdAt = ''] = row;
+  return {
+    order_id: Number(orderId),
+    user_id: Number(userId),
+    total_amount: total,
+    items_count: Number(itemsCount),
+    items: parseItems(items),
+    created_at: createdAt,
+  };
+}
+
+/** `product_id:10,quantity:1;product_id:15,quantity:3` → its lines. */
+function parseItems(text: string): OrderAnswer['items'] {
+  if (text === '') return [];
+  return text.split(';').map((line) => {
+    const [product = '', quantity = ''] = line.split(',');
+    return {
+      product_id: Number(product.slice('product_id:'.length)),
+      quantity: Number(quantity.slice('quantity:'.length)),
+    };
+  });
 }

@@ -1,31 +1,37 @@
+import { z } from 'zod';
+import { id, money } from '../domain/answers';
 import { formatMinor } from '../domain/money';
-import { rankedId } from '../read-model/keys';
+import { rankedUser } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading } from '../read-model/reading';
-import { topUsers } from '../read-model/scripts';
-import { ranked } from './figures';
+import { mapReading, ReadingScript } from '../read-model/reading-script';
 
-export interface Spender {
-  user_id: number;
-  name: string;
-  total_expense: string;
-  orders_count: number;
-}
+export const highestSpenders = z.array(
+  z.object({ user_id: id, name: z.string(), total_expense: money, orders_count: z.int() }),
+);
+export type HighestSpenders = z.output<typeof highestSpenders>;
+
+/** Member of the ranking, amount in minor units, number of orders, name. */
+type TopUser = [string, string, number, string];
+
+const script = new ReadingScript<TopUser[]>(__dirname, 'highest-spenders');
 
 /** The users who spent most, ties by ascending id. */
-export async function highestSpenders(
+export async function readHighestSpenders(
   reader: Reader,
-  limit: number,
+  { limit }: { limit: number },
   options: ReadOptions,
-): Promise<Positioned<Spender[]>> {
-  return reader.read(`highest-spenders ${limit}`, options, async (keys) =>
-    mapReading(await topUsers(reader.redis, keys, limit), (rows) =>
-      rows.map(([member, score, ordersCount, name]) => ({
-        user_id: rankedId(member),
+): Promise<Positioned<HighestSpenders>> {
+  return reader.read(`highest-spenders ${limit}`, options, async (keys) => {
+    // A user's orders are `user:5:orders`: prefix, id, suffix.
+    const suffix = keys.userOrders('').slice(keys.user('').length);
+    const top = await script.run(reader.redis, keys, [keys.usersSpent], [limit, keys.user(''), suffix]);
+    return mapReading(top, (rows) =>
+      rows.map(([member, amount, ordersCount, name]) => ({
+        user_id: rankedUser(member),
         name,
-        total_expense: formatMinor(ranked(score)),
+        total_expense: formatMinor(BigInt(amount)),
         orders_count: ordersCount,
       })),
-    ),
-  );
+    );
+  });
 }

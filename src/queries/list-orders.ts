@@ -1,32 +1,38 @@
+import { z } from 'zod';
+import { nextCursor } from '../domain/answers';
+import type { OrderId, UserId } from '../domain/ids';
+import { blockOf } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading } from '../read-model/reading';
-import { orderRows } from '../read-model/scripts';
-import { orderView, type OrderView } from './orders';
+import { mapReading, ReadingScript, type Absent } from '../read-model/reading-script';
+import { order, ORDER_FIELDS, orderAnswer } from './get-order';
 
-export interface OrderPage {
-  orders: OrderView[];
-  /** Where the next page begins; null on the last one. */
-  next_cursor: string | null;
-}
+export const orderPage = z.object({ orders: z.array(order), next_cursor: nextCursor });
+export type OrderPage = z.output<typeof orderPage>;
 
-export interface ListOrders {
-  userId?: number | undefined;
+export interface ListOrdersQuery {
+  userId?: UserId | undefined;
   limit: number;
   /** Only orders with a lower id than this. */
-  below?: number | undefined;
+  below?: OrderId | undefined;
 }
+
+const script = new ReadingScript<[string[][], string | Absent]>(__dirname, 'list-orders');
 
 /** A page of all orders or of one user's, highest id first. */
 export async function listOrders(
   reader: Reader,
-  query: ListOrders,
+  query: ListOrdersQuery,
   options: ReadOptions,
 ): Promise<Positioned<OrderPage>> {
-  const { userId, limit, below = Number.MAX_SAFE_INTEGER } = query;
-  return reader.read(`orders ${userId} ${limit} ${below}`, options, async (keys) =>
-    mapReading(await orderRows(reader.redis, keys, { userId, limit, below }), ({ rows, next }) => ({
-      orders: rows.map(orderView),
-      next_cursor: next,
-    })),
-  );
+  const { userId, limit } = query;
+  const below = query.below ?? Number.MAX_SAFE_INTEGER;
+  return reader.read(`orders ${userId} ${limit} ${below}`, options, async (keys) => {
+    const [ids, blocks] =
+      userId === undefined ? [keys.orderBlocks, keys.orderBlock('')] : [keys.userOrders(userId), ''];
+    const args = [limit, below, keys.order(''), blocks, blockOf(below), ...ORDER_FIELDS];
+    return mapReading(await script.run(reader.redis, keys, [ids], args), ([rows, next]) => ({
+      orders: rows.map(orderAnswer),
+      next_cursor: next || null,
+    }));
+  });
 }

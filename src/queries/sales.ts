@@ -1,52 +1,47 @@
-import { formatMinor } from '../domain/money';
+import { z } from 'zod';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading } from '../read-model/reading';
-import { jsonNumber } from './figures';
+import { mapReading } from '../read-model/reading-script';
 import { intervalsOf, type DayRange } from './ranges';
-import { addTotals, NOTHING, readTotals, type Totals } from './totals';
+import { addTotals, figures, figuresOf, NOTHING, readTotals } from './totals';
 
-interface Figures {
-  orders: number;
-  units: number;
-  revenue: string;
-}
+export const salesInterval = z.enum(['day', 'month']);
 
-export interface SalesReport extends Figures, DayRange {
-  interval: 'day' | 'month';
-  /** In order of time, also those without sales. */
-  intervals: (Figures & { start: string })[];
-}
+export const sales = z.object({
+  from: z.string(),
+  to: z.string(),
+  interval: salesInterval,
+  ...figures.shape,
+  intervals: z
+    .array(z.object({ start: z.string(), ...figures.shape }))
+    .meta({ description: 'In order of time, also those without sales' }),
+});
+export type Sales = z.output<typeof sales>;
 
 /**
  * Sales by day or month, and in all.
  * @throws Problem `range-too-wide`, and those of the reader.
  */
-export async function sales(
+export async function readSales(
   reader: Reader,
-  query: DayRange & { interval: 'day' | 'month' },
+  { from, to, interval }: DayRange & { interval: z.output<typeof salesInterval> },
   options: ReadOptions,
-): Promise<Positioned<SalesReport>> {
-  const intervals = intervalsOf(query, query.interval);
-  const periods = intervals.flatMap((interval) => interval.periods);
-  const { from, to, interval } = query;
+): Promise<Positioned<Sales>> {
+  const intervals = intervalsOf({ from, to }, interval);
+  const periods = intervals.flatMap((each) => each.periods);
   return reader.read(`sales ${from} ${to} ${interval}`, options, async (keys) =>
-    mapReading(await readTotals(reader, keys, periods), (totals) => {
+    mapReading(await readTotals(reader.redis, keys, periods), (totals) => {
       let next = 0;
-      const sums = intervals.map((each) => {
-        const parts = totals.slice(next, (next += each.periods.length));
-        return parts.reduce(addTotals, NOTHING);
-      });
+      const sums = intervals.map(({ start, periods: { length } }) => ({
+        start,
+        sum: totals.slice(next, (next += length)).reduce(addTotals, NOTHING),
+      }));
       return {
         from,
         to,
         interval,
-        ...figures(sums.reduce(addTotals, NOTHING)),
-        intervals: intervals.map(({ start }, index) => ({ start, ...figures(sums[index] ?? NOTHING) })),
+        ...figuresOf(totals.reduce(addTotals, NOTHING)),
+        intervals: sums.map(({ start, sum }) => ({ start, ...figuresOf(sum) })),
       };
     }),
   );
-}
-
-function figures({ orders, units, revenue }: Totals): Figures {
-  return { orders: jsonNumber(orders), units: jsonNumber(units), revenue: formatMinor(revenue) };
 }

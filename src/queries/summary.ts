@@ -1,28 +1,19 @@
+import { z } from 'zod';
+import { money } from '../domain/answers';
 import { averageMinor, formatMinor } from '../domain/money';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading } from '../read-model/reading';
-import { readTotals } from './totals';
-import { jsonNumber } from './figures';
+import { mapReading } from '../read-model/reading-script';
+import { figures, figuresOf, NOTHING, readTotals } from './totals';
 
-export interface Summary {
-  orders: number;
-  units: number;
-  revenue: string;
-  average_order_value: string;
-}
+export const summary = figures.extend({ average_order_value: money });
+export type Summary = z.output<typeof summary>;
 
 /** All orders in four figures. */
-export async function summary(reader: Reader, options: ReadOptions): Promise<Positioned<Summary>> {
+export async function readSummary(reader: Reader, options: ReadOptions): Promise<Positioned<Summary>> {
   return reader.read('summary', options, async (keys) =>
-    mapReading(await readTotals(reader, keys, [undefined]), ([totals]) => {
-      if (totals === undefined) throw new Error('no totals were read');
-      const { orders, units, revenue } = totals;
-      return {
-        orders: jsonNumber(orders),
-        units: jsonNumber(units),
-        revenue: formatMinor(revenue),
-        average_order_value: formatMinor(averageMinor(revenue, orders)),
-      };
-    }),
+    mapReading(await readTotals(reader.redis, keys, [undefined]), ([totals = NOTHING]) => ({
+      ...figuresOf(totals),
+      average_order_value: formatMinor(averageMinor(totals.revenue, BigInt(totals.orders))),
+    })),
   );
 }

@@ -1,21 +1,25 @@
+import { isSameLogPosition } from '../domain/log-position';
 import { Problem } from '../domain/problems';
-import { rankedId, type Keys } from '../read-model/keys';
+import { rankedProduct, type Keys, type Period } from '../read-model/keys';
 import type { Reader } from '../read-model/reader';
-import type { Reading } from '../read-model/reading';
-import {
-  otherMeasure,
-  readAppliedTip,
-  readTogether,
-  topProducts,
-  topProductsOfPeriods,
-  type Absent,
-  type PeriodsQuery,
-  type ReadCommand,
-  type TopProduct,
-} from '../read-model/scripts';
-import { ranked } from './figures';
+import { ReadingScript, type Reading } from '../read-model/reading-script';
+import { readTogether, type ReadCommand, type Reply } from './read-together';
 
-type Query = Pick<PeriodsQuery, 'periods' | 'measure' | 'limit'>;
+/** What products are ranked by. */
+export type Measure = 'sold' | 'revenue';
+
+export function otherMeasure(measure: Measure): Measure {
+  return measure === 'sold' ? 'revenue' : 'sold';
+}
+
+/** Member of the ranking, amount, amount by the other measure, name, SKU. */
+export type TopProduct = [string, string, string, string, string];
+
+interface Query {
+  periods: Period[];
+  measure: Measure;
+  limit: number;
+}
 
 /** Members that one script may read or look up: some twenty milliseconds of Redis, for long lists of wide ranges. */
 const MAX_MEMBERS = 30_000;
@@ -28,32 +32,55 @@ const SCAN_ATTEMPTS = 8;
  * nearly always decide it, within one script; where they do not, the rankings are read whole.
  * @throws Problem `read-model-contended`
  */
-export async function topOfPeriods(reader: Reader, keys: Keys, query: Query): Promise<Reading<TopProduct[]>> {
-  const { periods, measure, limit } = query;
-  if (periods.length === 1) return topProducts(reader.redis, keys, { period: periods[0], measure, limit });
-  let depth = Math.max(MIN_DEPTH, Math.ceil(1.25 * limit));
+export async function topOfPeriods(
+  redis: Reader['redis'],
+  keys: Keys,
+  query: Query,
+): Promise<Reading<TopProduct[]>> {
+  let depth = Math.max(MIN_DEPTH, Math.ceil(1.25 * query.limit));
   for (; depth <= MAX_MEMBERS; depth *= 2) {
-    const reading = await topProductsOfPeriods(reader.redis, keys, {
-      ...query,
-      depth,
-      maxMembers: MAX_MEMBERS,
-    });
-    if (reading.applied === null) return reading;
-    const { applied, value } = reading;
+    const reading = await topOfHeads(redis, keys, { ...query, depth, maxMembers: MAX_MEMBERS });
+    if (reading === undefined) return undefined;
+    const { at, value } = reading;
     if (value === 'too much') break;
-    if (value !== 'deeper') return { applied, value };
+    if (value !== 'deeper') return { at, value };
   }
-  return scanPeriods(reader, keys, query);
+  return scanPeriods(redis, keys, query);
+}
+
+interface HeadsQuery extends Query {
+  /** How many members of each ranking are read, at least as many as products. */
+  depth: number;
+  /** How many members of the rankings may be read or looked up before it is too much. */
+  maxMembers: number;
+}
+
+const script = new ReadingScript<TopProduct[] | 'deeper' | 'too much'>(__dirname, 'top-of-periods');
+
+/** The top as far as the heads of the rankings decide it; or why they do not. */
+export async function topOfHeads(
+  redis: Reader['redis'],
+  keys: Keys,
+  { periods, measure, limit, depth, maxMembers }: HeadsQuery,
+): Promise<Reading<TopProduct[] | 'deeper' | 'too much'>> {
+  const rankings = [measure, otherMeasure(measure)].flatMap((by) =>
+    periods.map((period) => keys.productRanking(by, period)),
+  );
+  return script.run(redis, keys, rankings, [limit, depth, keys.product(''), maxMembers]);
 }
 
 /**
  * The same by reading everything, page by page so that Redis is never held for long. The pages must all be of one position.
  * @throws Problem `read-model-contended` where the model moved on during every attempt.
  */
-async function scanPeriods(reader: Reader, keys: Keys, query: Query): Promise<Reading<TopProduct[]>> {
+export async function scanPeriods(
+  redis: Reader['redis'],
+  keys: Keys,
+  query: Query,
+): Promise<Reading<TopProduct[]>> {
   for (let attempt = 1; attempt <= SCAN_ATTEMPTS; attempt++) {
-    const reading = await tryScan(reader, keys, query);
-    if (reading !== undefined) return reading;
+    const reading = await tryScan(redis, keys, query);
+    if (reading !== 'moved on') return reading;
   }
   throw new Problem(
     'read-model-contended',
@@ -62,55 +89,55 @@ async function scanPeriods(reader: Reader, keys: Keys, query: Query): Promise<Re
   );
 }
 
-/** undefined where the model moved on meanwhile. */
 async function tryScan(
-  reader: Reader,
+  redis: Reader['redis'],
   keys: Keys,
   { periods, measure, limit }: Query,
-): Promise<Reading<TopProduct[]> | undefined> {
-  const applied = await readAppliedTip(reader.redis, keys);
-  if (applied === null) return { applied };
-  const totals = new Map<string, bigint>();
+): Promise<Reading<TopProduct[]> | 'moved on'> {
+  const start = await readTogether(redis, keys, []);
+  if (start === undefined) return undefined;
+  const unlessMovedOn = (reading: Reading<Reply[]>) =>
+    reading && isSameLogPosition(reading.at, start.at) ? reading.value : undefined;
+
+  const sums = new Map<string, number>();
   for (const period of periods) {
     const ranking = keys.productRanking(measure, period);
     for (let from = 0; ; from += PAGE) {
-      const page = await readTogether(reader.redis, keys, [
-        ['ZRANGE', ranking, String(from), String(from + PAGE - 1), 'WITHSCORES'],
-      ]);
-      if (page.applied !== applied) return undefined;
-      const flat = page.value[0] as string[];
-      for (let at = 0; at < flat.length; at += 2) {
-        const member = flat[at] ?? '';
-        totals.set(member, (totals.get(member) ?? 0n) + ranked(flat[at + 1]));
+      const page: ReadCommand = ['ZRANGE', ranking, String(from), String(from + PAGE - 1), 'WITHSCORES'];
+      const replies = unlessMovedOn(await readTogether(redis, keys, [page]));
+      if (replies === undefined) return 'moved on';
+      const [flat = []] = replies;
+      for (let index = 0; index < flat.length; index += 2) {
+        const member = flat[index] || '';
+        sums.set(member, (sums.get(member) ?? 0) - Number(flat[index + 1]));
       }
       if (flat.length < 2 * PAGE) break;
     }
   }
-  const top = topMembers(totals).slice(0, limit);
-  if (top.length === 0) return { applied, value: [] };
+  const top = topMembers(sums).slice(0, limit);
+  if (top.length === 0) return { at: start.at, value: [] };
 
-  const reading = await readTogether(reader.redis, keys, [
-    ...top.map((member): ReadCommand => ['HMGET', keys.product(rankedId(member)), 'name', 'sku']),
-    ...periods.map((period): ReadCommand => [
-      'ZMSCORE',
-      keys.productRanking(otherMeasure(measure), period),
-      ...top,
+  const replies = unlessMovedOn(
+    await readTogether(redis, keys, [
+      ...top.map((member): ReadCommand => ['HMGET', keys.product(rankedProduct(member)), 'name', 'sku']),
+      ...periods.map((period): ReadCommand => [
+        'ZMSCORE',
+        keys.productRanking(otherMeasure(measure), period),
+        ...top,
+      ]),
     ]),
-  ]);
-  if (reading.applied !== applied) return undefined;
-  const hashes = reading.value.slice(0, top.length) as [string | Absent, string | Absent][];
-  const others = reading.value.slice(top.length) as (string | Absent)[][];
+  );
+  if (replies === undefined) return 'moved on';
+  const others = replies.slice(top.length);
   const value = top.map((member, index): TopProduct => {
-    const [name, sku] = hashes[index] ?? [];
-    const other = others.reduce((sum, scores) => sum + ranked(scores[index]), 0n);
-    return [member, String(-(totals.get(member) ?? 0n)), String(-other), name || '', sku || ''];
+    const [name, sku] = replies[index] ?? [];
+    const other = others.reduce((sum, scores) => sum - Number(scores[index] || 0), 0);
+    return [member, String(sums.get(member) ?? 0), String(other), name || '', sku || ''];
   });
-  return { applied, value };
+  return { at: start.at, value };
 }
 
-/** Members by descending total, then ascending id. */
-function topMembers(totals: Map<string, bigint>): string[] {
-  return [...totals]
-    .sort(([a, totalA], [b, totalB]) => (totalA === totalB ? (a < b ? -1 : 1) : totalA > totalB ? -1 : 1))
-    .map(([member]) => member);
+/** Members by descending sum, then ascending id. */
+function topMembers(sums: Map<string, number>): string[] {
+  return [...sums].sort(([a, sumA], [b, sumB]) => sumB - sumA || (a < b ? -1 : 1)).map(([member]) => member);
 }

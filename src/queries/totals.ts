@@ -1,25 +1,33 @@
-import type { Minor } from '../domain/money';
+import { z } from 'zod';
+import { money } from '../domain/answers';
+import { formatMinor, type Minor } from '../domain/money';
 import type { Keys, Period } from '../read-model/keys';
 import type { Reader } from '../read-model/reader';
-import { mapReading, type Reading } from '../read-model/reading';
-import { readTogether, type Absent, type ReadCommand } from '../read-model/scripts';
-import { counter } from './figures';
+import { mapReading, type Reading } from '../read-model/reading-script';
+import { readTogether, type ReadCommand } from './read-together';
+
+/** What a report says of a span of time. */
+export const figures = z.object({ orders: z.int(), units: z.int(), revenue: money });
 
 export interface Totals {
-  orders: bigint;
-  units: bigint;
+  orders: number;
+  units: number;
   revenue: Minor;
 }
 
-export const NOTHING: Totals = { orders: 0n, units: 0n, revenue: 0n };
+export const NOTHING: Totals = { orders: 0, units: 0, revenue: 0n };
 
 export function addTotals(a: Totals, b: Totals): Totals {
   return { orders: a.orders + b.orders, units: a.units + b.units, revenue: a.revenue + b.revenue };
 }
 
-/** Reads the totals of periods (undefined: of all time) at one moment. */
+export function figuresOf({ orders, units, revenue }: Totals): z.output<typeof figures> {
+  return { orders, units, revenue: formatMinor(revenue) };
+}
+
+/** Reads the totals of periods (undefined: of all time) at one moment. A counter that does not exist is zero. */
 export async function readTotals(
-  reader: Reader,
+  redis: Reader['redis'],
   keys: Keys,
   periods: readonly (Period | undefined)[],
 ): Promise<Reading<Totals[]>> {
@@ -30,11 +38,11 @@ export async function readTotals(
     'units',
     'revenue',
   ]);
-  return mapReading(await readTogether(reader.redis, keys, commands), (replies) =>
-    (replies as (string | Absent)[][]).map(([orders, units, revenue]) => ({
-      orders: counter(orders),
-      units: counter(units),
-      revenue: counter(revenue),
+  return mapReading(await readTogether(redis, keys, commands), (replies) =>
+    replies.map(([orders, units, revenue]) => ({
+      orders: Number(orders || 0),
+      units: Number(units || 0),
+      revenue: BigInt(revenue || 0),
     })),
   );
 }

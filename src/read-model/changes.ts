@@ -1,19 +1,16 @@
+import { Accumulation } from './accumulation';
 import type { Operation } from './operations';
-import { add, addWithin, type Sums } from './sums';
 
 /** Members or ids in one command, so that its arguments stay far below the limit of Lua's `unpack`. */
 const MAX_MEMBERS = 500;
 
 /**
- * What a sequence of operations comes to: amounts of one target are added up, of settings the last one counts, and what
+ * What a sequence of operations changes: amounts of one target are added up, of settings the last one counts, and what
  * concerns one key goes into one command. Ten orders of ten products make one ZINCRBY with ten members.
  */
-export class Changes {
+export class Changes extends Accumulation {
   /** Whole hashes; null: deleted. */
-  private readonly texts = new Map<string, Record<string, string> | null>();
-  private readonly counters: Sums = new Map();
-  private readonly fields = new Map<string, Sums>();
-  private readonly rankings = new Map<string, Sums>();
+  private readonly hashes = new Map<string, Record<string, string> | null>();
   /** Ids, and whether each is to be in the list. */
   private readonly lists = new Map<string, Map<number, boolean>>();
   private readonly blocks = new Map<string, { index: string; block: number; ids: Map<number, boolean> }>();
@@ -24,43 +21,14 @@ export class Changes {
     return this.operations;
   }
 
-  add(operation: Operation): void {
+  override add(operation: Operation): void {
     this.operations += 1;
-    const { key } = operation;
-    switch (operation.kind) {
-      case 'set-hash':
-        this.texts.set(key, operation.fields);
-        return;
-      case 'delete':
-        this.texts.set(key, null);
-        return;
-      case 'count':
-        add(this.counters, key, operation.by);
-        return;
-      case 'count-field':
-        addWithin(this.fields, key, operation.field, operation.by);
-        return;
-      case 'rank':
-        addWithin(this.rankings, key, operation.member, operation.by);
-        return;
-      case 'add-id':
-      case 'remove-id':
-        idsOf(this.lists, key).set(operation.id, operation.kind === 'add-id');
-        return;
-      case 'add-to-block':
-      case 'remove-from-block': {
-        const { index, block, id } = operation;
-        let known = this.blocks.get(key);
-        if (known === undefined) this.blocks.set(key, (known = { index, block, ids: new Map() }));
-        known.ids.set(id, operation.kind === 'add-to-block');
-        return;
-      }
-    }
+    super.add(operation);
   }
 
   /**
-   * As the scripts take them (see `scripts/operations.lua`). One argument, and not one for each word: for Node and for
-   * Redis a JSON text is several times cheaper than the same words as arguments of a command.
+   * As `operations.lua` takes them. One argument, and not one for each word: for Node and for Redis a JSON text is several
+   * times cheaper than the same words as arguments of a command.
    */
   encode(): string {
     return JSON.stringify([...this.commands()]);
@@ -81,8 +49,30 @@ export class Changes {
     if (part.length > 0) yield JSON.stringify(part);
   }
 
+  protected override setHash(key: string, fields: Record<string, string> | null): void {
+    this.hashes.set(key, fields);
+  }
+
+  protected override setListed(key: string, id: number, listed: boolean): void {
+    let ids = this.lists.get(key);
+    if (ids === undefined) this.lists.set(key, (ids = new Map()));
+    ids.set(id, listed);
+  }
+
+  protected override setInBlock({
+    key,
+    id,
+    listed,
+    index,
+    block,
+  }: Extract<Operation, { kind: 'block' }>): void {
+    let known = this.blocks.get(key);
+    if (known === undefined) this.blocks.set(key, (known = { index, block, ids: new Map() }));
+    known.ids.set(id, listed);
+  }
+
   private *commands(): Generator<[string, ...string[]]> {
-    for (const [key, fields] of this.texts) {
+    for (const [key, fields] of this.hashes) {
       if (fields === null) yield ['DEL', key];
       else yield ['HSET', key, ...Object.entries(fields).flat()];
     }
@@ -106,15 +96,9 @@ export class Changes {
   }
 }
 
-function idsOf(lists: Map<string, Map<number, boolean>>, key: string): Map<number, boolean> {
-  let ids = lists.get(key);
-  if (ids === undefined) lists.set(key, (ids = new Map()));
-  return ids;
-}
-
 function chosen(ids: Map<number, boolean>, wanted: boolean): string[] {
   const list: string[] = [];
-  for (const [id, present] of ids) if (present === wanted) list.push(String(id));
+  for (const [id, listed] of ids) if (listed === wanted) list.push(String(id));
   return list;
 }
 

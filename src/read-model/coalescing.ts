@@ -11,21 +11,21 @@ interface Entry {
 }
 
 /**
- * Lets those who want the same share a fetch: all who come in the same turn of the event loop, and all who come while
- * another fetch of the same is underway. It begins at the end of that turn, or when the other one has ended, or after
- * `MAX_HOLD_MS`.
+ * Request coalescing: requests for the same share one fetch. All that come in the same turn of the event loop share one, and
+ * all that come while another fetch of the same is underway share the next one.
  *
- * Nobody is given anything older than what he would have fetched himself, because nobody joins a fetch that has begun:
- * whatever it reads, it reads after the last one joined. What was in the read model before a request came is therefore in
- * its answer. And answers go forward: where A was answered before B came, A's fetch had ended before B's began. Nothing is
- * kept: what was fetched goes to those who waited for it, and to nobody else.
+ * A request never joins a fetch that has already started, so its answer is never older than its own fetch would have been:
+ * what was in the read model before a request came is in its answer. And answers go forward: where A is answered before B
+ * comes, A's fetch has ended before B's starts. Nothing is kept: what was fetched goes to those who waited for it, and to
+ * nobody else.
  */
-export class SharedFetches {
+export class Coalescing {
   private readonly entries = new Map<string, Entry>();
 
   /** What one `fetch` returns or throws, for all who share it under this key; theirs must do the same. */
   get<T>(key: string, fetch: () => Promise<T>): Promise<T> {
     let entry = this.entries.get(key);
+    // Everybody who uses this key asks for the same type.
     if (entry?.waiting !== undefined) return entry.waiting.result as Promise<T>;
     if (entry === undefined) {
       if (this.entries.size >= MAX_ENTRIES) return fetch();
@@ -43,7 +43,7 @@ export class SharedFetches {
     const waiting = {
       result,
       begin: () => {
-        // By the turn, the end of the fetch before or the timer, whichever was first.
+        // Whichever comes first starts the fetch: the end of this turn, the end of the previous fetch, or the timer.
         if (entry.waiting !== waiting) return;
         entry.waiting = undefined;
         clearTimeout(timer);
@@ -62,7 +62,7 @@ export class SharedFetches {
       return await fetch();
     } finally {
       entry.underway -= 1;
-      // At the end of the turn: those whom this turn still brings come along.
+      // At the end of the turn: requests that this turn still brings come along.
       if (entry.waiting !== undefined) setImmediate(entry.waiting.begin);
       else if (entry.underway === 0) this.entries.delete(key);
     }

@@ -1,10 +1,17 @@
 /**
- * The only file that spells key names. All keys of a generation share the hash tag `{prefix:generation}`, so that one
- * script may touch them all, on a cluster too.
+ * The only file that spells the key names of the read model. All keys of a generation share the hash tag `{root:generation}`,
+ * so that one script may touch them all.
  */
-
-/** Raised when the meaning of a key changes: releases with different models run side by side, each with its pointer. */
-const MODEL_VERSION = 1;
+import {
+  orderId,
+  productId,
+  userId,
+  type LogId,
+  type OrderId,
+  type ProductId,
+  type UserId,
+} from '../domain/ids';
+import { readModelRoot } from '../redis/roots';
 
 /** Ids per set of `orders:<block>`: the most that Redis keeps in its compact integer encoding by default. */
 const BLOCK_SIZE = 512;
@@ -18,51 +25,81 @@ interface PeriodKeys {
   totals: string;
 }
 
+/** The keys of one log's read model: those of its generations, and those beside them. */
+export class KeySpace {
+  readonly root: string;
+
+  constructor(
+    prefix: string,
+    private readonly logId: LogId,
+  ) {
+    this.root = readModelRoot(prefix, logId);
+  }
+
+  isOf(logId: LogId): boolean {
+    return logId === this.logId;
+  }
+
+  /** The live pointer: the id of the live generation. */
+  get live(): string {
+    return `${this.root}:live`;
+  }
+
+  /** The lease of whoever resyncs, with how far it is; expires. */
+  get lease(): string {
+    return `${this.root}:resync`;
+  }
+
+  /** What the last verification found, as JSON. */
+  get verification(): string {
+    return `${this.root}:verification`;
+  }
+
+  /** Matches every key of every generation. */
+  get pattern(): string {
+    return `{${escapeGlob(this.root)}:*}:*`;
+  }
+
+  generation(id: string): Keys {
+    return new Keys(this.root, id);
+  }
+
+  /** The id of the generation that a key belongs to; undefined for any other key. */
+  generationOf(key: string): string | undefined {
+    const start = `{${this.root}:`;
+    const end = key.indexOf('}');
+    return key.startsWith(start) && end > start.length ? key.slice(start.length, end) : undefined;
+  }
+}
+
 /** The names of one generation's keys. */
 export class Keys {
   private readonly tag: string;
   private readonly orderPrefix: string;
-  private readonly bookkeeping: Set<string>;
   /** Every event needs the keys of its day and month: making them anew each time was the greater part of projecting it. */
   private readonly known = new Map<Period | undefined, PeriodKeys>();
 
   constructor(
-    readonly prefix: string,
+    root: string,
     readonly generation: string,
   ) {
-    this.tag = `{${prefix}:${generation}}`;
+    this.tag = `{${root}:${generation}}`;
     this.orderPrefix = this.order('');
-    this.bookkeeping = new Set([this.applied, this.writes, this.building, this.keeper, this.fence]);
   }
 
-  /** Tip applied, as `position:command_id`; its absence means: not (or no longer) a complete model. */
-  get applied(): string {
-    return `${this.tag}:applied`;
+  /** What every key of the generation begins with. */
+  get prefix(): string {
+    return `${this.tag}:`;
   }
 
-  /** How many writes were begun and ended; see `scripts/complete.lua`. */
-  get writes(): string {
-    return `${this.tag}:writes`;
-  }
-
-  /** While a generation is being filled: `token:next chunk`. */
-  get building(): string {
-    return `${this.tag}:building`;
-  }
-
-  /** Sign of life of whoever fills or retires the generation; expires. */
-  get keeper(): string {
-    return `${this.tag}:keeper`;
-  }
-
-  /** Token of a repair in progress; expires. Only its holder may apply meanwhile. */
-  get fence(): string {
-    return `${this.tag}:fence`;
+  /** The only key that is not data; see `checkpoint.lua`. */
+  get checkpoint(): string {
+    return `${this.tag}:checkpoint`;
   }
 
   /** Hash: the order as it was created. */
-  order(orderId: number | string): string {
-    return `${this.tag}:order:${orderId}`;
+  order(id: OrderId | ''): string {
+    return `${this.tag}:order:${id}`;
   }
 
   /** Sorted set of the blocks that hold an order; score and member are the block's number. */
@@ -71,28 +108,28 @@ export class Keys {
   }
 
   /** Set of the ids of the orders in a block. */
-  orderBlock(block: number | string): string {
+  orderBlock(block: number | ''): string {
     return `${this.tag}:orders:${block}`;
   }
 
   /** Sorted set of a user's orders; score and member are the order's id. */
-  userOrders(userId: number | string): string {
-    return `${this.tag}:user:${userId}:orders`;
+  userOrders(id: UserId | ''): string {
+    return `${this.tag}:user:${id}:orders`;
   }
 
   /** Hash: name. */
-  user(userId: number | string): string {
-    return `${this.tag}:user:${userId}`;
+  user(id: UserId | ''): string {
+    return `${this.tag}:user:${id}`;
   }
 
   /** Hash: name, sku. */
-  product(productId: number | string): string {
-    return `${this.tag}:product:${productId}`;
+  product(id: ProductId | ''): string {
+    return `${this.tag}:product:${id}`;
   }
 
-  /** Counter: units sold. */
-  productSold(productId: number | string): string {
-    return `${this.tag}:product:${productId}:sold`;
+  /** Counter: units sold. Other programs read it with GET. */
+  productSold(id: ProductId): string {
+    return `${this.tag}:product:${id}:sold`;
   }
 
   /** Ranking of users by what they spent, in minor units. */
@@ -101,7 +138,7 @@ export class Keys {
   }
 
   /** Ranking of products by `measure`, of all time or within one period. */
-  productRanking(measure: 'sold' | 'revenue', period?: Period): string {
+  productRanking(measure: Measure, period?: Period): string {
     return this.ofPeriod(period)[measure];
   }
 
@@ -127,31 +164,16 @@ export class Keys {
     return `${escapeGlob(this.tag)}:*`;
   }
 
-  /** Keys of the generation that are not part of the model. */
-  isBookkeeping(key: string): boolean {
-    return this.bookkeeping.has(key);
-  }
-
   /** The id of the order whose hash this key is; undefined for any other key. */
-  orderIdOf(key: string): number | undefined {
-    return idIn(key, this.orderPrefix);
-  }
-
-  /** The product or user whose hash this key is; undefined for any other key. */
-  catalogueSubjectOf(key: string): { kind: 'product' | 'user'; id: number } | undefined {
-    const productId = idIn(key, this.product(''));
-    if (productId !== undefined) return { kind: 'product', id: productId };
-    const userId = idIn(key, this.user(''));
-    return userId === undefined ? undefined : { kind: 'user', id: userId };
+  orderIdOf(key: string): OrderId | undefined {
+    if (!key.startsWith(this.orderPrefix)) return undefined;
+    const text = key.slice(this.orderPrefix.length);
+    return /^[1-9]\d{0,14}$/.test(text) ? orderId(Number(text)) : undefined;
   }
 }
 
-/** The id in a key that is a prefix and an id, and nothing else. */
-function idIn(key: string, prefix: string): number | undefined {
-  if (!key.startsWith(prefix)) return undefined;
-  const text = key.slice(prefix.length);
-  return /^[1-9]\d{0,15}$/.test(text) ? Number(text) : undefined;
-}
+/** What products are ranked by. */
+export type Measure = 'sold' | 'revenue';
 
 /** `day:2026-11-21` or `month:2026-11`, in UTC. */
 export type Period = `day:${string}` | `month:${string}`;
@@ -168,49 +190,6 @@ export function blockOf(orderId: number): number {
   return Math.floor(orderId / BLOCK_SIZE);
 }
 
-/** Holds the id of the live generation of this model version. */
-export function liveKey(prefix: string): string {
-  return `${prefix}:live:${MODEL_VERSION}`;
-}
-
-/** Matches the pointers of all model versions. */
-export function livePattern(prefix: string): string {
-  return `${escapeGlob(prefix)}:live:*`;
-}
-
-/** When an instance of a model version was last seen, in seconds of Redis's clock. */
-export function servingKey(prefix: string, version = MODEL_VERSION): string {
-  return `${prefix}:serving:${version}`;
-}
-
-/** The model version of a live pointer, where it is lower than ours; else undefined. */
-export function olderVersionOf(prefix: string, pointer: string): number | undefined {
-  const version = Number(pointer.slice(`${prefix}:live:`.length));
-  return version < MODEL_VERSION ? version : undefined;
-}
-
-/** Who is resyncing, and how far; expires. */
-export function workKey(prefix: string): string {
-  return `${prefix}:work:${MODEL_VERSION}`;
-}
-
-/** What the last verification found, as JSON. */
-export function verificationKey(prefix: string): string {
-  return `${prefix}:verification:${MODEL_VERSION}`;
-}
-
-/** Matches one or more keys of every generation. */
-export function generationsPattern(prefix: string): string {
-  return `{${escapeGlob(prefix)}:*}:*`;
-}
-
-/** The generation that a key belongs to; undefined for any other key. */
-export function generationOf(prefix: string, key: string): string | undefined {
-  const start = `{${prefix}:`;
-  const end = key.indexOf('}');
-  return key.startsWith(start) && end > start.length ? key.slice(start.length, end) : undefined;
-}
-
 function escapeGlob(text: string): string {
   return text.replace(/[*?[\]\\^]/g, '\\$&');
 }
@@ -221,7 +200,7 @@ function escapeGlob(text: string): string {
  * ("15" < "260"), so ties are broken by ascending id, at the boundary of a top-N too. Source: the lexicographic encoding
  * of integers in rocicorp's zero-cache (`lexi-version`).
  */
-export function rankingMember(id: number): string {
+export function rankingMember(id: ProductId | UserId): string {
   let member = knownMembers.get(id);
   if (member === undefined) {
     const digits = String(id);
@@ -237,6 +216,11 @@ const knownMembers = new Map<number, string>();
 const MAX_KNOWN_MEMBERS = 50_000;
 
 /** The inverse of `rankingMember`. */
-export function rankedId(member: string): number {
-  return Number(member.slice(1));
+export function rankedProduct(member: string): ProductId {
+  return productId(Number(member.slice(1)));
+}
+
+/** The inverse of `rankingMember`. */
+export function rankedUser(member: string): UserId {
+  return userId(Number(member.slice(1)));
 }

@@ -1,103 +1,80 @@
-import type { Content, Slice } from './inspect';
+import { Accumulation } from './accumulation';
 import type { Operation } from './operations';
+import type { Content, Slice } from './slices';
 import { SortedIds } from './sorted-ids';
-import { add, addWithin, type Amount, type Sums } from './sums';
 
-/** Beyond this a ranking's score is stored as infinite (see `operations.lua`). */
-const EXACT = 2n ** 53n;
 /** Members looked up in one command; about a millisecond of Redis. */
 const MAX_SLICE_MEMBERS = 1000;
 
 /** What Redis should hold after a sequence of operations, computed in memory: the expectation of a verification. */
-export class MemoryModel {
-  private readonly counters: Sums = new Map();
-  private readonly texts = new Map<string, Record<string, string>>();
-  private readonly fields = new Map<string, Sums>();
-  private readonly rankings = new Map<string, Sums>();
+export class MemoryModel extends Accumulation {
+  private readonly hashes = new Map<string, Record<string, string>>();
   /** Sorted sets of ids. */
   private readonly lists = new Map<string, SortedIds>();
   private readonly blocks = new Map<string, SortedIds>();
 
-  apply(operations: Iterable<Operation>): void {
-    for (const operation of operations) this.applyOne(operation);
+  protected override setHash(key: string, fields: Record<string, string> | null): void {
+    if (fields === null) this.hashes.delete(key);
+    else this.hashes.set(key, fields);
   }
 
-  private applyOne(operation: Operation): void {
-    switch (operation.kind) {
-      case 'set-hash':
-        this.texts.set(operation.key, operation.fields);
-        return;
-      case 'delete':
-        this.texts.delete(operation.key);
-        return;
-      case 'count':
-        add(this.counters, operation.key, operation.by);
-        return;
-      case 'count-field':
-        addWithin(this.fields, operation.key, operation.field, operation.by);
-        return;
-      case 'rank':
-        addWithin(this.rankings, operation.key, operation.member, operation.by);
-        return;
-      case 'add-id':
-        include(this.lists, operation.key, operation.id);
-        return;
-      case 'remove-id':
-        exclude(this.lists, operation.key, operation.id);
-        return;
-      case 'add-to-block':
-        include(this.blocks, operation.key, operation.id);
-        include(this.lists, operation.index, operation.block);
-        return;
-      case 'remove-from-block':
-        exclude(this.blocks, operation.key, operation.id);
-        if (!this.blocks.has(operation.key)) exclude(this.lists, operation.index, operation.block);
-        return;
-    }
+  protected override setListed(key: string, id: number, listed: boolean): void {
+    setListed(this.lists, key, id, listed);
   }
 
-  inBlock(blockKey: string, id: number): boolean {
+  protected override setInBlock(operation: Extract<Operation, { kind: 'block' }>): void {
+    const { key, id, listed, index, block } = operation;
+    const before = this.blocks.get(key)?.size ?? 0;
+    setListed(this.blocks, key, id, listed);
+    const after = this.blocks.get(key)?.size ?? 0;
+    if ((before === 0) !== (after === 0)) setListed(this.lists, index, block, after > 0);
+  }
+
+  isInBlock(blockKey: string, id: number): boolean {
     return this.blocks.get(blockKey)?.has(id) ?? false;
   }
 
   /** Every key that should exist, cut into slices of a bounded size. */
   *slices(): Generator<Slice> {
     for (const key of this.counters.keys()) yield { key, type: 'string' };
-    for (const key of this.texts.keys()) yield { key, type: 'hash' };
-    for (const key of this.fields.keys()) yield { key, type: 'hash' };
-    for (const key of this.blocks.keys()) yield { key, type: 'set' };
+    for (const [key, fields] of this.hashes) yield { key, type: 'hash', names: Object.keys(fields) };
+    for (const [key, sums] of this.fields) yield { key, type: 'hash', names: [...sums.keys()] };
+    for (const [key, ids] of this.blocks) if (ids.size > 0) yield { key, type: 'set' };
     for (const [key, ranking] of this.rankings) yield* zsetSlices(key, [...ranking.keys()]);
-    for (const [key, list] of this.lists) yield* zsetSlices(key, [...list].map(String));
+    for (const [key, ids] of this.lists) if (ids.size > 0) yield* zsetSlices(key, [...ids].map(String));
   }
 
   /** How a key should be looked at, whole. */
   sliceOf(key: string): Slice {
     if (this.counters.has(key)) return { key, type: 'string' };
-    if (this.texts.has(key) || this.fields.has(key)) return { key, type: 'hash' };
-    if (this.blocks.has(key)) return { key, type: 'set' };
-    const members = this.rankings.get(key)?.keys() ?? this.lists.get(key);
-    return members === undefined
+    const fields = this.hashes.get(key) ?? this.fields.get(key);
+    if (fields !== undefined) return { key, type: 'hash', names: namesOf(fields) };
+    if ((this.blocks.get(key)?.size ?? 0) > 0) return { key, type: 'set' };
+    const ranking = this.rankings.get(key);
+    if (ranking !== undefined) return { key, type: 'zset', names: [...ranking.keys()] };
+    const ids = this.lists.get(key);
+    return ids === undefined || ids.size === 0
       ? { key, type: 'none' }
-      : { key, type: 'zset', members: [...members].map(String) };
+      : { key, type: 'zset', names: [...ids].map(String) };
   }
 
   /** What a slice should hold. */
   content(slice: Slice): Content {
     const { key } = slice;
-    if (slice.type === 'zset') return this.zsetContent(key, slice.members);
+    if (slice.type === 'zset') return this.zsetContent(key, slice.names);
     const counter = this.counters.get(key);
     if (counter !== undefined) return { type: 'string', value: String(counter) };
-    const texts = this.texts.get(key);
-    if (texts !== undefined) return { type: 'hash', fields: texts };
-    const fields = this.fields.get(key);
-    if (fields !== undefined) {
+    const hash = this.hashes.get(key);
+    if (hash !== undefined) return { type: 'hash', fields: hash };
+    const sums = this.fields.get(key);
+    if (sums !== undefined) {
       return {
         type: 'hash',
-        fields: Object.fromEntries([...fields].map(([field, value]) => [field, String(value)])),
+        fields: Object.fromEntries([...sums].map(([field, sum]) => [field, String(sum)])),
       };
     }
     const block = this.blocks.get(key);
-    if (block !== undefined) return { type: 'set', members: [...block].map(String) };
+    if (block !== undefined && block.size > 0) return { type: 'set', members: [...block].map(String) };
     return { type: 'none' };
   }
 
@@ -105,8 +82,8 @@ export class MemoryModel {
     const ranking = this.rankings.get(key);
     const list = this.lists.get(key);
     const score = (member: string): string | null => {
-      const value = ranking?.get(member);
-      if (value !== undefined) return rankingScore(value);
+      const sum = ranking?.get(member);
+      if (sum !== undefined) return String(-sum);
       return list?.has(Number(member)) === true ? member : null;
     };
     return {
@@ -117,27 +94,20 @@ export class MemoryModel {
   }
 }
 
+function namesOf(fields: Record<string, string> | Map<string, number>): string[] {
+  return fields instanceof Map ? [...fields.keys()] : Object.keys(fields);
+}
+
 function* zsetSlices(key: string, members: string[]): Generator<Slice> {
   for (let at = 0; at < members.length; at += MAX_SLICE_MEMBERS) {
-    yield { key, type: 'zset', members: members.slice(at, at + MAX_SLICE_MEMBERS) };
+    yield { key, type: 'zset', names: members.slice(at, at + MAX_SLICE_MEMBERS) };
   }
 }
 
-function rankingScore(value: Amount): string {
-  if (value >= EXACT) return '-inf';
-  if (value <= -EXACT) return 'inf';
-  return String(-value);
-}
-
-function include(lists: Map<string, SortedIds>, key: string, id: number): void {
+function setListed(lists: Map<string, SortedIds>, key: string, id: number, listed: boolean): void {
   let ids = lists.get(key);
   if (ids === undefined) lists.set(key, (ids = new SortedIds()));
-  ids.add(id);
-}
-
-function exclude(lists: Map<string, SortedIds>, key: string, id: number): void {
-  const ids = lists.get(key);
-  if (ids === undefined) return;
-  ids.delete(id);
-  if (ids.size === 0) lists.delete(key);
+  if (listed) ids.add(id);
+  else ids.delete(id);
+  if (ids.isSpent) lists.delete(key);
 }

@@ -1,20 +1,19 @@
 /**
- * What an event does to the read model, as data. The same operations are carried out in Redis, joined by `Changes` and
- * run by `scripts/operations.lua`, and by `MemoryModel`, which computes what Redis should hold.
+ * What an event does to the read model, as data. The same operations are carried out in Redis, joined by `Changes` and run
+ * by `operations.lua`, and by `MemoryModel`, which computes what Redis should hold.
  *
- * A counter, hash field or ranking member exists exactly when its value is not zero.
+ * Invariant: a counter, hash field or ranking member exists exactly when its value is not zero.
+ * Invariant: every sum, at every moment, is a whole number that a double states exactly; the write side keeps the sums of
+ * all orders below that bound (`event_head`).
  */
 export type Operation =
-  /** Sets the whole hash. */
-  | { kind: 'set-hash'; key: string; fields: Record<string, string> }
-  | { kind: 'delete'; key: string }
-  | { kind: 'count'; key: string; by: bigint }
-  | { kind: 'count-field'; key: string; field: string; by: bigint }
+  /** Sets the whole hash; null deletes it. */
+  | { kind: 'hash'; key: string; fields: Record<string, string> | null }
+  | { kind: 'count'; key: string; by: number }
+  | { kind: 'count-field'; key: string; field: string; by: number }
   /** Moves a member of a ranking; the script stores the score negated. */
-  | { kind: 'rank'; key: string; member: string; by: bigint }
-  /** Adds an id to a sorted set whose scores are its members, or takes it away. */
-  | { kind: 'add-id'; key: string; id: number }
-  | { kind: 'remove-id'; key: string; id: number }
-  /** Adds an id to a block, and the block to the index of blocks; the index lists exactly the blocks that are not empty. */
-  | { kind: 'add-to-block'; key: string; id: number; index: string; block: number }
-  | { kind: 'remove-from-block'; key: string; id: number; index: string; block: number };
+  | { kind: 'rank'; key: string; member: string; by: number }
+  /** Whether an id is in a sorted set whose scores are its members. */
+  | { kind: 'list'; key: string; id: number; listed: boolean }
+  /** Whether an id is in a block. The index of blocks lists exactly the blocks that are not empty. */
+  | { kind: 'block'; key: string; id: number; listed: boolean; index: string; block: number };

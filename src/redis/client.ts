@@ -1,12 +1,15 @@
+import { once } from 'node:events';
 import { Redis } from 'ioredis';
+import type { Logger } from 'pino';
 import type { Config } from '../config';
-import { errorCode, errorMessage, Problem } from '../domain/problems';
+import { errorCode, errorMessage } from '../domain/errors';
+import { Problem } from '../domain/problems';
 
 /**
  * A client that fails fast instead of piling commands up: nothing is queued while Redis is away, nothing is sent twice
  * behind the caller's back, and every answer is waited for within a bound. Callers decide what to do again.
  */
-export function openRedis(config: RedisConfig, name: string): Redis {
+function openRedis(config: RedisConfig, name: string): Redis {
   const { REDIS_SENTINELS: sentinels, REDIS_SENTINEL_NAME: primary } = config;
   const options = {
     connectionName: `tally-${name}`,
@@ -32,7 +35,37 @@ export function openRedis(config: RedisConfig, name: string): Redis {
   });
 }
 
+/** A client that connects by itself, again and again, and says in the log when Redis goes away and comes back. */
+export function connectRedis(config: RedisConfig, name: string, log: Logger): Redis {
+  const redis = openRedis(config, name);
+  let lost = false;
+  redis.on('error', (error: unknown) => {
+    if (lost) return;
+    lost = true;
+    log.warn(
+      { client: name, reason: errorMessage(error) },
+      'Redis cannot be reached: commands go on, reads answer 503, and the connection is tried again',
+    );
+  });
+  redis.on('ready', () => {
+    if (lost) log.info({ client: name }, 'Redis is back');
+    lost = false;
+  });
+  redis.connect().catch(() => {
+    // The error event tells the log; ioredis goes on trying.
+  });
+  return redis;
+}
+
+/** Resolves when the client can be used. @throws where Redis cannot be reached within the time. */
+export async function redisReady(redis: Redis, timeoutMs: number): Promise<void> {
+  if (redis.status !== 'ready') await once(redis, 'ready', { signal: AbortSignal.timeout(timeoutMs) });
+}
+
 type RedisConfig = Pick<Config, 'REDIS_URL' | 'REDIS_SENTINELS' | 'REDIS_SENTINEL_NAME' | 'REDIS_TIMEOUT_MS'>;
+
+/** The driver's type, so that nobody outside this folder imports the driver. */
+export type { Redis } from 'ioredis';
 
 /** Replies by which Redis says that it cannot serve now, though the command is right. */
 const NOT_NOW =

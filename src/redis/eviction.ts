@@ -1,9 +1,8 @@
-import { errorMessage } from '../domain/problems';
+import type { Redis } from 'ioredis';
 import { isUnreachable } from './client';
-import type { ScriptedRedis } from '../read-model/scripts';
 
 /** Whether Redis may evict keys of the read model, which have no TTL. */
-export async function evictionCheck(redis: ScriptedRedis): Promise<{ ok: boolean; detail: string }> {
+export async function evictionCheck(redis: Redis): Promise<{ ok: boolean; detail: string }> {
   let policy: string | undefined;
   try {
     [, policy] = await redis.config('GET', 'maxmemory-policy');
@@ -18,9 +17,4 @@ export async function evictionCheck(redis: ScriptedRedis): Promise<{ ok: boolean
     ok: false,
     detail: `maxmemory-policy is ${policy}, by which Redis may drop parts of the reports: set noeviction or volatile-lru`,
   };
-}
-
-/** For a status page: the reason, or why it is not known. */
-export function failed(error: unknown): { ok: false; detail: string } {
-  return { ok: false, detail: errorMessage(error) };
 }

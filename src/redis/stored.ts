@@ -1,21 +1,25 @@
+import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { isWrongType } from './client';
-import type { ScriptedRedis } from '../read-model/scripts';
 
-/** A JSON document that Tally stored in Redis; undefined where there is none, or it is not that any more. */
-export async function readStored<S extends z.ZodType>(
-  redis: ScriptedRedis,
-  key: string,
-  schema: S,
-): Promise<z.output<S> | undefined> {
+/** A text that Tally stored. A key of another type was edited by hand: it is as good as absent. */
+export async function readText(redis: Redis, key: string): Promise<string | undefined> {
   const text = await redis.get(key).catch((error: unknown) => {
-    if (isWrongType(error)) return null; // edited by hand: as good as absent
+    if (isWrongType(error)) return null;
     throw error;
   });
-  if (text === null) return undefined;
+  return text ?? undefined;
+}
+
+/** A JSON document that Tally stored; undefined where it is not that any more. */
+export function parseStored<S extends z.ZodType>(
+  text: string | undefined,
+  schema: S,
+): z.output<S> | undefined {
+  if (text === undefined) return undefined;
   try {
     return schema.safeParse(JSON.parse(text)).data;
   } catch {
-    return undefined; // likewise
+    return undefined; // no JSON
   }
 }

@@ -1,4 +1,4 @@
-import { newPlace, startTally, until, type Place, type Tally } from '../support/tally';
+import { liveKeyOf, newPlace, startTally, until, type Place, type Tally } from '../support/tally';
 
 let place: Place;
 let tally: Tally;
@@ -80,6 +80,33 @@ describe('products', () => {
   });
 });
 
+describe('GET /products/:id/sales', () => {
+  test('says what one product sold, from the counter that other programs read', async () => {
+    const { body: user } = await tally.post('/users', { name: 'Cy', email: 'cy@example.com' });
+    const { body: product } = await tally.post('/products', { name: 'Pot', sku: 'POT', price: '12.50' });
+    const id: number = product.product_id;
+    const sales = async () => (await tally.get(`/products/${id}/sales`)).body;
+    const none = { product_id: id, name: 'Pot', sku: 'POT', quantity_sold: 0, revenue: '0.00' };
+    expect(await sales()).toEqual(none);
+
+    const items = [{ product_id: id, quantity: 3 }];
+    const created = await tally.post('/orders', { user_id: user.user_id, items });
+    const read = await tally.get(`/products/${id}/sales`);
+    expect(read.body).toEqual({ ...none, quantity_sold: 3, revenue: '37.50' });
+    expect(read.headers.get('tally-position')).toBe(created.headers.get('tally-position'));
+    expect(await place.redis.get(`${await productKey(id)}:sold`)).toBe('3');
+
+    await tally.delete(`/orders/${created.body.order_id}`);
+    expect(await sales()).toEqual(none);
+  });
+
+  test('404: a product of which the read model knows nothing', async () => {
+    const { status, body } = await tally.get('/products/424242/sales');
+    expect([status, body.type]).toEqual([404, 'urn:tally:problem:product-not-found']);
+    expect(body.position).toBeGreaterThan(0);
+  });
+});
+
 describe('users', () => {
   test('are registered once per email, whatever its case', async () => {
     const { status, body } = await tally.post('/users', { name: 'Ada', email: 'ada@example.com' });
@@ -131,5 +158,5 @@ test('lists are paged by ascending id', async () => {
 });
 
 async function productKey(id: number): Promise<string> {
-  return `{${place.prefix}:${await place.redis.get(`${place.prefix}:live:1`)}}:product:${id}`;
+  return liveKeyOf(place, `product:${id}`);
 }

@@ -69,6 +69,7 @@ test('/metrics counts orders, events and requests by route template', async () =
     expect(text).toMatch(new RegExp(`^${name} 0$`, 'm'));
   }
   expect(text).toMatch(/^tally_mysql_pool_wait_seconds_count [1-9]/m);
+  expect(text).toMatch(/^tally_commands_per_transaction_count [1-9]/m);
 });
 
 test('/openapi.json describes every route, and /docs shows it', async () => {
@@ -94,6 +95,7 @@ test('/openapi.json describes every route, and /docs shows it', async () => {
       'GET /orders/{id}',
       'GET /products',
       'GET /products/{id}',
+      'GET /products/{id}/sales',
       'GET /read-model',
       'GET /users',
       'GET /users/{id}',
@@ -108,6 +110,10 @@ test('/openapi.json describes every route, and /docs shows it', async () => {
     items: [{ product_id: 1, quantity: 2 }],
   });
   expect(Object.keys(create.responses).sort()).toEqual(['201', '400', '413', '415', '422', '503']);
+  expect(Object.keys(create.responses['201'].headers)).toEqual(['Tally-Position', 'Idempotent-Replayed']);
+  const summary = body.paths['/orders/reports/summary'].get;
+  expect(summary.parameters[0]).toMatchObject({ in: 'header', name: 'tally-min-position', required: false });
+  expect(Object.keys(summary.responses['200'].headers)).toEqual(['Tally-Position']);
   const docs = await tally.get('/docs');
   expect([docs.status, docs.headers.get('content-type')]).toEqual([
     200,

@@ -1,73 +1,23 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { createPool, type Pool, type RowDataPacket } from 'mysql2/promise';
+import type { Redis } from 'ioredis';
+import type { RowDataPacket } from 'mysql2/promise';
+import type { DestinationStream } from 'pino';
 import { startApp, type RunningApp } from '../../src/app';
-import { loadConfig, type Config } from '../../src/config';
+import { loadConfig } from '../../src/config';
+import { keysOf, until, type Place } from './place';
 
-/** A database and a key prefix of one's own on the servers of this test run. */
-export interface Place {
-  env: Record<string, string>;
-  prefix: string;
-  config: Config;
-  sql: Pool;
-  redis: Redis;
-  /** Loses everything that Redis has of this place: what FLUSHALL does, without hurting the neighbours. */
-  flush(): Promise<void>;
-  close(): Promise<void>;
-}
-
-export async function newPlace(overrides: Record<string, string> = {}): Promise<Place> {
-  const name = `t${randomBytes(5).toString('hex')}`;
-  const url = new URL(process.env.DATABASE_URL ?? '');
-  url.pathname = `/${name}`;
-  const env = {
-    DATABASE_URL: url.href,
-    REDIS_URL: process.env.REDIS_URL ?? '',
-    REDIS_PREFIX: name,
-    PORT: '0',
-    LOG_LEVEL: 'silent',
-    PROJECTION_WAIT_MS: '20000',
-    READ_WAIT_MS: '20000',
-    PROJECTION_POLL_MS: '50',
-    ...overrides,
-  };
-  const admin = createPool({ uri: process.env.DATABASE_URL ?? '', connectionLimit: 1 });
-  await admin.query(`CREATE DATABASE ${name} DEFAULT CHARACTER SET utf8mb4`);
-  await admin.end();
-  const sql = createPool({
-    uri: url.href,
-    connectionLimit: 4,
-    dateStrings: true,
-    timezone: 'Z',
-    jsonStrings: true,
-  });
-  const redis = new Redis(env.REDIS_URL);
-  return {
-    env,
-    prefix: env.REDIS_PREFIX,
-    config: loadConfig(env),
-    sql,
-    redis,
-    async flush() {
-      const keys = await keysOf(redis, env.REDIS_PREFIX);
-      if (keys.length > 0) await redis.del(keys);
-    },
-    async close() {
-      await sql.query(`DROP DATABASE IF EXISTS ${name}`);
-      await sql.end();
-      const keys = await keysOf(redis, env.REDIS_PREFIX);
-      if (keys.length > 0) await redis.del(keys);
-      redis.disconnect();
-    },
-  };
-}
+export { keysOf, newPlace, until, type Place } from './place';
 
 export interface Answer {
   status: number;
   headers: Headers;
   // The tests say what they expect of it.
   body: ReturnType<typeof JSON.parse>;
+}
+
+/** The position that an answer states. */
+export function positionOf({ headers }: Answer): number {
+  return Number(headers.get('tally-position')?.split(':')[0]);
 }
 
 /** A running service. */
@@ -80,8 +30,13 @@ export interface Tally {
   send(method: string, path: string, body: string, headers: Record<string, string>): Promise<Answer>;
 }
 
-export async function startTally(place: Place, overrides: Record<string, string> = {}): Promise<Tally> {
-  const app = await startApp(loadConfig({ ...place.env, ...overrides }));
+export async function startTally(
+  place: Place,
+  overrides: Record<string, string> = {},
+  logStream?: DestinationStream,
+): Promise<Tally> {
+  const config = loadConfig({ ...place.env, ...overrides });
+  const app = await startApp(config, logStream === undefined ? {} : { logStream });
   const send = async (
     method: string,
     path: string,
@@ -107,24 +62,6 @@ export async function startTally(place: Place, overrides: Record<string, string>
   };
 }
 
-/** Waits until `condition` holds; fails with its last error or answer when it never does. */
-export async function until<T>(condition: () => Promise<T> | T, timeoutMs = 30_000): Promise<NonNullable<T>> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    let last: unknown;
-    try {
-      const value = await condition();
-      if (value) return value;
-      last = value;
-    } catch (error) {
-      last = error;
-    }
-    if (performance.now() > deadline)
-      throw new Error('the condition did not come true in time', { cause: last });
-    await delay(10);
-  }
-}
-
 /** A user, and products at these prices; returns their ids. */
 export async function seedCatalogue(
   tally: Tally,
@@ -144,18 +81,28 @@ export async function seedCatalogue(
 export async function caughtUp(place: Place): Promise<void> {
   await until(async () => {
     const [rows] = await place.sql.query<RowDataPacket[]>('SELECT position FROM event_head');
-    const applied = await place.redis.get(await liveKeyOf(place, 'applied'));
-    return applied?.startsWith(`${rows[0]?.position}:`);
+    const at = await place.redis.hget(await liveKeyOf(place, 'checkpoint'), 'at');
+    return at?.startsWith(`${rows[0]?.position}:`);
   });
 }
 
-/** The full name of a key of the live generation. */
-export async function liveKeyOf({ redis, prefix }: Place, suffix: string): Promise<string> {
-  const generation = await redis.get(`${prefix}:live:1`);
-  return `{${prefix}:${generation}}:${suffix}`;
+/** The first part of every key of this place's log. */
+export async function rootOf({ sql, prefix }: Place): Promise<string> {
+  const [rows] = await sql.query<RowDataPacket[]>('SELECT LOWER(HEX(log_id)) AS id FROM event_head');
+  return `${prefix}-${String(rows[0]?.id).slice(0, 12)}`;
 }
 
-/** The live read model, whole: what stands after `{tally:g}:`, and a canonical form of what it holds. */
+/** The id of the live generation; undefined where there is none. */
+export async function liveGeneration(place: Place): Promise<string | undefined> {
+  return (await place.redis.get(`${await rootOf(place)}:live`)) ?? undefined;
+}
+
+/** The full name of a key of the live generation. */
+export async function liveKeyOf(place: Place, suffix: string): Promise<string> {
+  return `{${await rootOf(place)}:${await liveGeneration(place)}}:${suffix}`;
+}
+
+/** The live read model, whole: what stands after `{root:g}:`, and a canonical form of what it holds. */
 export async function dump(place: Place): Promise<Record<string, unknown>> {
   const { redis } = place;
   const start = await liveKeyOf(place, '');
@@ -163,10 +110,17 @@ export async function dump(place: Place): Promise<Record<string, unknown>> {
   const entries: [string, unknown][] = [];
   for (const key of all) {
     const suffix = key.slice(start.length);
-    if (['applied', 'writes', 'keeper', 'fence'].includes(suffix)) continue;
-    entries.push([suffix, await valueOf(redis, key)]);
+    if (suffix !== 'checkpoint') entries.push([suffix, await valueOf(redis, key)]);
   }
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Holds the fencing lock of the live generation, as a repair does, until it is given back or `ms` are over. */
+export async function holdFence(place: Place, ms: number): Promise<() => Promise<void>> {
+  const key = await liveKeyOf(place, 'checkpoint');
+  const [seconds] = await place.redis.time();
+  await place.redis.hset(key, { fence: 'somebody', fence_until: Number(seconds) * 1000 + ms });
+  return async () => void (await place.redis.hdel(key, 'fence', 'fence_until'));
 }
 
 async function valueOf(redis: Redis, key: string): Promise<unknown> {
@@ -184,17 +138,4 @@ async function valueOf(redis: Redis, key: string): Promise<unknown> {
     default:
       return 'another type';
   }
-}
-
-export async function keysOf(redis: Redis, prefix: string): Promise<string[]> {
-  const found = new Set<string>();
-  for (const match of [`{${prefix}:*`, `${prefix}:*`]) {
-    let cursor = '0';
-    do {
-      const [next, keys] = await redis.scan(cursor, 'MATCH', match, 'COUNT', 1000);
-      cursor = next;
-      for (const key of keys) found.add(key);
-    } while (cursor !== '0');
-  }
-  return [...found];
 }

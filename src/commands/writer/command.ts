@@ -1,72 +1,62 @@
-import { Problem } from '../../domain/problems';
-import type { TallyEvent } from '../../domain/events';
-import type { Session } from '../../mysql/pool';
-import type { NewEvent } from '../../mysql/log';
-import { uniqueIdentity, type CommandIdentity } from './identity';
+import type { EventType } from '../../domain/events';
+import type { EventId, Instant } from '../../domain/ids';
+import type { Problem } from '../../domain/problems';
+import type { Statable } from '../../mysql/append';
+import type { Dialect } from '../../mysql/dialect';
+import type { Query, Statement } from '../../mysql/session';
+import type { CommandIdentity } from './identity';
 
-/** A command, ready to be carried out within a transaction. */
-export interface Command {
+/** Who asks, and when. */
+export interface Request {
   identity: CommandIdentity;
-  /** When it was asked for; ISO 8601, UTC. */
-  now: string;
-  /**
-   * Checks the command, writes its rows, and returns the events that it leaves behind, its own one last. It may be
-   * called again after a rollback.
-   * @throws Problem where the command is refused.
-   * @throws NothingToDo (only with `executeIfNeeded`)
-   */
-  write(session: Session): Promise<CommandEvents>;
+  now: Instant;
 }
 
-/** What a command leaves behind, its own event last. */
-export type CommandEvents = [...TallyEvent[], TallyEvent];
-
-/** Commands of one kind, which are checked and written many at once. */
-export interface CommandKind<Input> {
-  /**
-   * As `Command.write`, for many: one decision for each, in their order. A command that is refused must not keep the
-   * others from being carried out.
-   */
-  write(session: Session, commands: { input: Input; now: string }[]): Promise<(CommandEvents | Problem)[]>;
+/**
+ * A kind of command: what to look up for many of them at once, what to decide, and which rows to write. The writer does
+ * the rest (transaction.ts). A group of commands is a fold of `decide` in the order in which they came.
+ * @typeParam Input what is asked for.
+ * @typeParam Facts what MySQL says about the inputs.
+ * @typeParam Row what an accepted command writes.
+ * @typeParam T the type of a command's own event: the last that it leaves in the log.
+ * @typeParam Told what a caller is told instead of a receipt where there is nothing to write.
+ */
+export interface CommandKind<Input, Facts, Row, T extends EventType, Told = never> {
+  /** The types that a command's own event may have. */
+  readonly events: readonly T[];
+  /** Whether its commands share a transaction with others; if not, each has a transaction of its own. */
+  readonly shares: boolean;
+  /** The look-ups travel in one packet. A kind that does not share is asked for one input. */
+  lookUp(inputs: Input[], dialect: Dialect): Query<Facts>;
+  /** Pure. `accepted` holds the rows of the commands of this kind that the same transaction has accepted before. */
+  decide(facts: Facts, accepted: readonly Row[], input: Input, now: Instant): Decision<Row, Told>;
+  /** Of all accepted commands. At most one INSERT among them gets its ids from MySQL (tables/inserted.ts). */
+  write(rows: Row[]): Statement[];
 }
 
-/** A command that shares its transaction with what arrives at the same time. */
-export interface SharedCommand<Input> {
-  identity: CommandIdentity;
-  now: string;
-  kind: CommandKind<Input>;
-  input: Input;
+export type Decision<Row, Told = never> =
+  | Acceptance<Row>
+  /** The command is refused. */
+  | Problem
+  /** Its rows exist, but somebody has locked them: ask again soon. */
+  | 'locked'
+  /** There is nothing to write. */
+  | { told: Told };
+
+export interface Acceptance<Row> {
+  row: Row;
+  /** What to append to the log; the last one is the command's own event. */
+  events: Draft[];
 }
 
-/** What a command is for has been done already; the transaction is rolled back. */
-export class NothingToDo extends Error {
-  override readonly name = 'NothingToDo';
+/** An event without the identity that its command gives to it. */
+export interface Draft extends Statable {
+  /** Where the event corrects the log: see `correctionId`. */
+  eventId?: EventId;
 }
 
-/** The same command in a transaction of its own. */
-export function alone<Input>(command: SharedCommand<Input> | undefined): Command {
-  if (command === undefined) throw new Error('more decisions than commands');
-  const { identity, now, kind, input } = command;
-  return {
-    identity,
-    now,
-    async write(session) {
-      const [decision] = await kind.write(session, [{ input, now }]);
-      if (decision === undefined) throw new Error('a command without a decision');
-      if (decision instanceof Problem) throw decision;
-      return decision;
-    },
-  };
-}
-
-/** The command's id goes to its own event, the last one; an event that adopts a row on the way gets an id of its own. */
-export function identified(
-  { identity, now }: Pick<Command, 'identity' | 'now'>,
-  events: CommandEvents,
-): NewEvent[] {
-  return events.map((event, index) => ({
-    event,
-    occurredAt: now,
-    ...(index === events.length - 1 ? identity : uniqueIdentity()),
-  }));
+/** A command, ready to be carried out. */
+export interface Command<T extends EventType = EventType, Told = unknown> extends Request {
+  kind: CommandKind<unknown, unknown, unknown, T, Told>;
+  input: unknown;
 }

@@ -1,108 +1,146 @@
-import { Problem } from '../../domain/problems';
 import { queueIsFull } from '../../mysql/pool';
 
-/** Transactions under way at a time: while one waits for its disk, the next one reads. */
-const MAX_IN_FLIGHT = 2;
+/** Transactions of shared commands under way: while one waits for its disk, the next one reads. */
+const MAX_GROUPS = 2;
+/** Transactions of commands that do not share. They are beside the groups, so that an import does not hold up orders. */
+const MAX_SEPARATE = 4;
 /** More in one transaction gains nothing, and delays its first command. */
-const MAX_BATCH = 256;
+const MAX_GROUP_SIZE = 256;
 
-interface Waiting<T, R> {
-  item: T;
-  /** Rejects it when it has waited for too long. */
-  timer: NodeJS.Timeout;
-  resolve(result: R): void;
-  reject(error: unknown): void;
+/** The more commands wait for locked rows, the less often each one asks, so that all together ask about this often. */
+const COME_BACK_EVERY_MS = 1;
+
+/** What the queue must know of a command. */
+export interface Queued {
+  /** Two with the same id are never under way at the same time. */
+  readonly id: string;
+  readonly shares: boolean;
+  readonly isAnswered: boolean;
+  fail(error: unknown): void;
 }
 
 /**
- * Lets what arrives while others are being carried out wait, and be carried out together. Nothing is held back for
- * company: what arrives alone is carried out at once, alone.
+ * Lets commands wait while others are under way, and go together. Nothing is held back for company: a command that
+ * arrives alone is carried out at once, alone.
  */
-export class Batches<T, R> {
-  private waiting: Waiting<T, R>[] = [];
-  private inFlight = 0;
-  private scheduled = false;
+export class GroupCommit<C extends Queued> {
+  /** In order of arrival. */
+  private readonly waiting = new Set<C>();
+  /** They found a row locked, and come back soon. */
+  private readonly paused = new Map<C, NodeJS.Timeout>();
+  private readonly idsUnderWay = new Set<string>();
+  private readonly underWay = { shared: 0, separate: 0 };
+  private isScheduled = false;
 
   constructor(
     private readonly options: {
       /**
-       * Settles every item of the batch. `yieldTurn` lets the next batch begin before that: for what takes long because
+       * Carries out a group; never rejects. `yieldTurn` lets the next group begin before that: for what takes long because
        * something is wrong with this one.
        */
-      carryOut: (batch: T[], yieldTurn: () => void) => Promise<PromiseSettledResult<R>[]>;
-      /** Two items with the same one are never carried out together. */
-      identityOf: (item: T) => string;
+      carryOut: (group: C[], yieldTurn: () => void) => Promise<void>;
       maxWaiting: number;
-      maxWaitMs: number;
     },
   ) {}
 
-  /** @throws Problem `overloaded` where too many wait, or this one has for too long; and what the item is rejected with. */
-  async add(item: T): Promise<R> {
-    const { maxWaiting, maxWaitMs } = this.options;
-    if (this.waiting.length >= maxWaiting) throw queueIsFull();
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.waiting = this.waiting.filter((entry) => entry.timer !== timer);
-        const detail = 'The command waited for its turn for too long; nothing was changed.';
-        reject(new Problem('overloaded', detail, { retryAfterSeconds: 1 }));
-      }, maxWaitMs);
-      this.waiting.push({ item, timer, resolve, reject });
-      this.next();
-    });
+  add(command: C): void {
+    if (this.size >= this.options.maxWaiting) this.forgetAnswered();
+    if (this.size < this.options.maxWaiting) this.enqueue(command);
+    else command.fail(queueIsFull());
   }
 
-  /** At the end of this turn of the event loop, so that commands that were read in one turn go together. */
-  private next(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
+  /** Takes a command back that was under way; it waits for its turn again after a pause, or a longer one. */
+  comeBack(command: C, pauseMs: number): void {
+    const timer = setTimeout(
+      () => {
+        this.paused.delete(command);
+        this.enqueue(command);
+      },
+      Math.max(pauseMs, this.paused.size * COME_BACK_EVERY_MS),
+    );
+    this.paused.set(command, timer);
+  }
+
+  private get size(): number {
+    return this.waiting.size + this.paused.size;
+  }
+
+  /** Those whose deadline has passed wait no longer. */
+  private forgetAnswered(): void {
+    for (const command of this.waiting) if (command.isAnswered) this.waiting.delete(command);
+    for (const [command, timer] of this.paused) {
+      if (!command.isAnswered) continue;
+      clearTimeout(timer);
+      this.paused.delete(command);
+    }
+  }
+
+  private enqueue(command: C): void {
+    this.waiting.add(command);
+    this.schedule();
+  }
+
+  /** At the end of this turn of the event loop, so that commands that arrive in one turn go together. */
+  private schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
     setImmediate(() => {
-      this.scheduled = false;
+      this.isScheduled = false;
       this.begin();
     });
   }
 
   private begin(): void {
-    while (this.inFlight < MAX_IN_FLIGHT && this.waiting.length > 0) {
-      this.inFlight += 1;
-      let hasTurn = true;
-      const yieldTurn = () => {
-        if (!hasTurn) return;
-        hasTurn = false;
-        this.inFlight -= 1;
-        this.begin(); // what waits has gathered while this one was carried out
-      };
-      void this.settle(this.take(), yieldTurn).finally(yieldTurn);
+    this.forgetAnswered();
+    this.fill('shared', MAX_GROUPS);
+    this.fill('separate', MAX_SEPARATE);
+  }
+
+  private fill(lane: 'shared' | 'separate', maxUnderWay: number): void {
+    while (this.underWay[lane] < maxUnderWay) {
+      const group = nextGroup(this.waiting, this.idsUnderWay, lane === 'shared');
+      if (group.length === 0) return;
+      this.start(group, lane);
     }
   }
 
-  private async settle(batch: Waiting<T, R>[], yieldTurn: () => void): Promise<void> {
-    const items = batch.map(({ item }) => item);
-    const results = await this.options
-      .carryOut(items, yieldTurn)
-      .catch((reason: unknown) => items.map(() => ({ status: 'rejected' as const, reason })));
-    for (const [index, waiting] of batch.entries()) {
-      const result = results[index];
-      if (result?.status === 'fulfilled') waiting.resolve(result.value);
-      else waiting.reject(result?.reason ?? new Error('a batch with fewer results than items'));
+  private start(group: C[], lane: 'shared' | 'separate'): void {
+    for (const command of group) {
+      this.waiting.delete(command);
+      this.idsUnderWay.add(command.id);
     }
+    this.underWay[lane] += 1;
+    let hasTurn = true;
+    const yieldTurn = () => {
+      if (!hasTurn) return;
+      hasTurn = false;
+      this.underWay[lane] -= 1;
+      this.begin(); // what waits has gathered while this group was carried out
+    };
+    void this.options.carryOut(group, yieldTurn).finally(() => {
+      for (const { id } of group) this.idsUnderWay.delete(id);
+      yieldTurn();
+      this.begin(); // duplicate requests
+    });
   }
+}
 
-  /** The oldest that may go together, in the order in which they came. */
-  private take(): Waiting<T, R>[] {
-    const identities = new Set<string>();
-    const batch: Waiting<T, R>[] = [];
-    const rest: Waiting<T, R>[] = [];
-    for (const entry of this.waiting) {
-      const identity = this.options.identityOf(entry.item);
-      if (batch.length >= MAX_BATCH || identities.has(identity)) rest.push(entry);
-      else {
-        identities.add(identity);
-        clearTimeout(entry.timer);
-        batch.push(entry);
-      }
-    }
-    this.waiting = rest;
-    return batch;
+/**
+ * Pure: the oldest commands that may go together. A duplicate request waits until the command that it repeats has ended:
+ * then it finds what that one left in the log.
+ */
+export function nextGroup<C extends Queued>(
+  waiting: Iterable<C>,
+  underWay: ReadonlySet<string>,
+  shares: boolean,
+): C[] {
+  const ids = new Set<string>();
+  const group: C[] = [];
+  for (const command of waiting) {
+    if (command.shares !== shares || underWay.has(command.id) || ids.has(command.id)) continue;
+    ids.add(command.id);
+    group.push(command);
+    if (group.length === (shares ? MAX_GROUP_SIZE : 1)) break;
   }
+  return group;
 }

@@ -1,17 +1,28 @@
 import { createHash } from 'node:crypto';
 import { uuidv7obj } from 'uuidv7';
+import type { SubjectKind } from '../../domain/events';
+import { eventId, type EventId } from '../../domain/ids';
 
-/** Which command this is: a retry of the same command has the same id. */
+/** Which command this is: a retry of the same command has the same identity. */
 export interface CommandIdentity {
-  /** 16 bytes; unique in the log. */
-  commandId: Buffer;
-  /** SHA-256 of what was asked for, to tell a replay from a reuse of the key; null where there is no key. */
+  /** The id that the command's event has, or will have. */
+  eventId: EventId;
+  /** 16 bytes of what was asked for, to tell a replay from a reuse of the key; null where there is no key. */
   requestHash: Buffer | null;
+}
+
+/** The first 16 bytes of the SHA-256. */
+function hashOf(value: unknown): Buffer {
+  return createHash('sha256').update(JSON.stringify(value)).digest().subarray(0, 16);
+}
+
+export function uniqueEventId(): EventId {
+  return eventId(Buffer.from(uuidv7obj().bytes).toString('hex'));
 }
 
 /** A command that nobody can retry: it gets an id of its own. */
 export function uniqueIdentity(): CommandIdentity {
-  return { commandId: Buffer.from(uuidv7obj().bytes), requestHash: null };
+  return { eventId: uniqueEventId(), requestHash: null };
 }
 
 /**
@@ -22,11 +33,16 @@ export function keyedIdentity(
   scope: { caller: string; route: string; key: string },
   request: unknown,
 ): CommandIdentity {
-  const id = createHash('sha256')
-    .update(JSON.stringify([scope.caller, scope.route, scope.key]))
-    .digest();
   return {
-    commandId: id.subarray(0, 16),
-    requestHash: createHash('sha256').update(JSON.stringify(request)).digest(),
+    eventId: eventId(hashOf([scope.caller, scope.route, scope.key]).toString('hex')),
+    requestHash: hashOf(request),
   };
+}
+
+/**
+ * The id of an event that corrects what the log says of a subject. It names the event that it corrects, so of two processes
+ * that see the same state only one can append the correction; the other one fails, and looks again.
+ */
+export function correctionId(kind: SubjectKind, id: number, latest: EventId | undefined): EventId {
+  return eventId(hashOf(['correction', kind, id, latest ?? 'nothing']).toString('hex'));
 }

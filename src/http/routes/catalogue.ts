@@ -1,191 +1,185 @@
-import { formatMinor } from '../../domain/money';
-import { answerOf, eventOf, identityOf } from '../commands';
-import type { Handlers } from '../handlers';
-import * as schemas from '../schemas';
+import type { FastifySchema } from 'fastify';
+import { z } from 'zod';
+import { getProduct, listProducts, product, productPage } from '../../catalogue/products';
+import { getUser, listUsers, user, userPage } from '../../catalogue/users';
+import { createProduct } from '../../commands/create-product';
+import { createUser } from '../../commands/create-user';
+import { deleteProduct } from '../../commands/delete-product';
+import { deleteUser } from '../../commands/delete-user';
+import { id } from '../../domain/answers';
+import { productId, userId } from '../../domain/ids';
+import { formatMinor, MAX_PRICE, parseMinor, type Minor } from '../../domain/money';
+import type { ProblemSlug } from '../../domain/problems';
+import { commandRoute } from '../command-route';
+import type { HttpContext } from '../context';
+import { problemResponses } from '../problems';
+import { cursor, idInUrl, limit, type Parsed } from '../requests';
 import type { App } from '../server';
 
-const COMMAND_PROBLEMS = [
-  'invalid-request',
-  'idempotency-key-reused',
-  'overloaded',
-  'mysql-unreachable',
-  'outcome-unknown',
-] as const;
-const BODY_PROBLEMS = ['malformed-json', 'body-too-large', 'unsupported-media-type'] as const;
+const text = (maxLength: number) =>
+  z
+    .string()
+    .trim()
+    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
+    .pipe(z.string().min(1).max(maxLength));
+
+const price = z
+  .union([z.string(), z.number()])
+  .meta({ description: 'Decimal with at most two places, as a string or a number', examples: ['45.99'] })
+  .transform((input, context): Minor => {
+    // A JSON number such as 45.99 becomes the same text again: the shortest one that gives the number.
+    const minor = parseMinor(String(input));
+    if (minor === undefined || minor < 0n || minor > MAX_PRICE) {
+      context.addIssue('must be a decimal from 0 to 9999999999.99 with at most two places');
+      return z.NEVER;
+    }
+    return minor;
+  });
+
+const newProduct = z.strictObject({ name: text(200), sku: text(64), price });
+
+const newUser = z
+  .strictObject({ name: text(200), email: z.email().max(254) })
+  .meta({ examples: [{ name: 'Ada', email: 'ada@example.com' }] });
+
+const productParams = z.strictObject({ id: idInUrl.transform(productId) });
+const userParams = z.strictObject({ id: idInUrl.transform(userId) });
+
+const page = z
+  .strictObject({ limit: limit(20), cursor })
+  .transform(({ limit, cursor = 0 }) => ({ limit, above: cursor }));
+
+const deleted = z.literal(true);
+const tags = ['catalogue'];
 
 /** Products and users: kept in MySQL, and read from there. */
-export function catalogueRoutes(app: App, handlers: Handlers): void {
+export function catalogueRoutes(app: App, context: HttpContext): void {
+  const { commands, database } = context;
+
   app.post(
     '/products',
-    {
-      schema: {
-        tags: ['catalogue'],
+    commandRoute(
+      context,
+      {
+        tags,
         summary: 'Add a product',
-        headers: schemas.commandHeaders,
-        body: schemas.newProduct,
-        response: {
-          201: schemas.createdProduct,
-          ...schemas.problems(...COMMAND_PROBLEMS, ...BODY_PROBLEMS, 'sku-taken'),
-        },
+        body: newProduct,
+        status: 201,
+        answer: product,
+        problems: ['sku-taken'],
       },
-    },
-    async (request, reply) => {
-      const { body } = request;
-      const receipt = await handlers.createProduct(body, identityOf(request), new Date().toISOString());
-      const answer = await answerOf(reply, receipt, handlers.awaitProjected);
-      const { productId, name, sku } = eventOf(receipt, 'ProductAdded');
-      return reply
-        .code(201)
-        .header('location', `/products/${productId}`)
-        .send({
-          product_id: productId,
-          name,
-          sku,
-          price: formatMinor(body.price),
-          created_at: receipt.logged.occurredAt,
-          ...answer,
-        });
-    },
+      ({ body }, command) => createProduct(commands, body, command),
+      ({ event, occurredAt }, { body }) => ({
+        product_id: event.productId,
+        name: event.name,
+        sku: event.sku,
+        price: formatMinor(body.price),
+        created_at: occurredAt,
+      }),
+    ),
   );
 
   app.delete(
     '/products/:id',
-    {
-      schema: {
-        tags: ['catalogue'],
+    commandRoute(
+      context,
+      {
+        tags,
         summary: 'Remove a product that no order refers to',
-        headers: schemas.commandHeaders,
-        params: schemas.idParams,
-        response: {
-          200: schemas.deletedProduct,
-          ...schemas.problems(...COMMAND_PROBLEMS, 'product-not-found', 'product-in-use'),
-        },
+        params: productParams,
+        status: 200,
+        answer: z.object({ product_id: id, deleted }),
+        problems: ['product-not-found', 'product-in-use'],
       },
-    },
-    async (request, reply) => {
-      const receipt = await handlers.deleteProduct(
-        request.params.id,
-        identityOf(request),
-        new Date().toISOString(),
-      );
-      const answer = await answerOf(reply, receipt, handlers.awaitProjected);
-      return { product_id: eventOf(receipt, 'ProductRemoved').productId, deleted: true as const, ...answer };
-    },
+      ({ params }, command) => deleteProduct(commands, params.id, command),
+      ({ event }) => ({ product_id: event.productId, deleted: true as const }),
+    ),
   );
 
   app.get(
     '/products/:id',
-    {
-      schema: {
-        tags: ['catalogue'],
-        summary: 'One product',
-        params: schemas.idParams,
-        response: {
-          200: schemas.product,
-          ...schemas.problems('invalid-request', 'product-not-found', 'overloaded', 'mysql-unreachable'),
-        },
-      },
-    },
-    async (request) => handlers.getProduct(request.params.id),
+    catalogueRoute(
+      { summary: 'One product', params: productParams, answer: product, problems: ['product-not-found'] },
+      ({ params }) => getProduct(database, params.id),
+    ),
   );
 
   app.get(
     '/products',
-    {
-      schema: {
-        tags: ['catalogue'],
-        summary: 'Products by ascending id',
-        querystring: schemas.page,
-        response: {
-          200: schemas.productPage,
-          ...schemas.problems('invalid-request', 'overloaded', 'mysql-unreachable'),
-        },
-      },
-    },
-    async (request) =>
-      handlers.listProducts({ limit: request.query.limit, above: request.query.cursor ?? 0 }),
+    catalogueRoute(
+      { summary: 'Products by ascending id', querystring: page, answer: productPage },
+      ({ query }) => listProducts(database, query),
+    ),
   );
 
   app.post(
     '/users',
-    {
-      schema: {
-        tags: ['catalogue'],
+    commandRoute(
+      context,
+      {
+        tags,
         summary: 'Register a user',
-        headers: schemas.commandHeaders,
-        body: schemas.newUser,
-        response: {
-          201: schemas.createdUser,
-          ...schemas.problems(...COMMAND_PROBLEMS, ...BODY_PROBLEMS, 'email-taken'),
-        },
+        body: newUser,
+        status: 201,
+        answer: user,
+        problems: ['email-taken'],
       },
-    },
-    async (request, reply) => {
-      const { body } = request;
-      const receipt = await handlers.createUser(body, identityOf(request), new Date().toISOString());
-      const answer = await answerOf(reply, receipt, handlers.awaitProjected);
-      const { userId, name } = eventOf(receipt, 'UserRegistered');
-      return reply
-        .code(201)
-        .header('location', `/users/${userId}`)
-        .send({ user_id: userId, name, email: body.email, created_at: receipt.logged.occurredAt, ...answer });
-    },
+      ({ body }, command) => createUser(commands, body, command),
+      ({ event, occurredAt }, { body }) => ({
+        user_id: event.userId,
+        name: event.name,
+        email: body.email,
+        created_at: occurredAt,
+      }),
+    ),
   );
 
   app.delete(
     '/users/:id',
-    {
-      schema: {
-        tags: ['catalogue'],
+    commandRoute(
+      context,
+      {
+        tags,
         summary: 'Remove a user who has no orders',
-        headers: schemas.commandHeaders,
-        params: schemas.idParams,
-        response: {
-          200: schemas.deletedUser,
-          ...schemas.problems(...COMMAND_PROBLEMS, 'user-not-found', 'user-in-use'),
-        },
+        params: userParams,
+        status: 200,
+        answer: z.object({ user_id: id, deleted }),
+        problems: ['user-not-found', 'user-in-use'],
       },
-    },
-    async (request, reply) => {
-      const receipt = await handlers.deleteUser(
-        request.params.id,
-        identityOf(request),
-        new Date().toISOString(),
-      );
-      const answer = await answerOf(reply, receipt, handlers.awaitProjected);
-      return { user_id: eventOf(receipt, 'UserRemoved').userId, deleted: true as const, ...answer };
-    },
+      ({ params }, command) => deleteUser(commands, params.id, command),
+      ({ event }) => ({ user_id: event.userId, deleted: true as const }),
+    ),
   );
 
   app.get(
     '/users/:id',
-    {
-      schema: {
-        tags: ['catalogue'],
-        summary: 'One user',
-        params: schemas.idParams,
-        response: {
-          200: schemas.user,
-          ...schemas.problems('invalid-request', 'user-not-found', 'overloaded', 'mysql-unreachable'),
-        },
-      },
-    },
-    async (request) => handlers.getUser(request.params.id),
+    catalogueRoute(
+      { summary: 'One user', params: userParams, answer: user, problems: ['user-not-found'] },
+      ({ params }) => getUser(database, params.id),
+    ),
   );
 
   app.get(
     '/users',
-    {
-      schema: {
-        tags: ['catalogue'],
-        summary: 'Users by ascending id',
-        querystring: schemas.page,
-        response: {
-          200: schemas.userPage,
-          ...schemas.problems('invalid-request', 'overloaded', 'mysql-unreachable'),
-        },
-      },
-    },
-    async (request) => handlers.listUsers({ limit: request.query.limit, above: request.query.cursor ?? 0 }),
+    catalogueRoute({ summary: 'Users by ascending id', querystring: page, answer: userPage }, ({ query }) =>
+      listUsers(database, query),
+    ),
   );
+}
+
+interface CatalogueRoute extends FastifySchema {
+  answer: z.ZodType;
+  problems?: ProblemSlug[];
+}
+
+/** A route that reads MySQL, so its answer has no log position. */
+function catalogueRoute<R extends CatalogueRoute>(
+  { answer, problems = [], ...request }: R,
+  read: (request: Parsed<R>) => Promise<z.output<R['answer']>>,
+) {
+  const responses = problemResponses(['invalid-request', 'overloaded', 'mysql-unreachable', ...problems]);
+  return {
+    schema: { tags, ...request, response: { 200: answer, ...responses } },
+    handler: async (request: Parsed<R>) => read(request),
+  };
 }

@@ -1,19 +1,21 @@
-import type { Metrics } from '../metrics';
-import type { Handlers } from '../handlers';
-import * as schemas from '../schemas';
+import { z } from 'zod';
+import { readiness, readModelStatus } from '../../projections/status';
+import type { HttpContext } from '../context';
 import type { App } from '../server';
 
+const health = z.object({ status: z.literal('ok') });
+
+const tags = ['operations'];
+
 /** What operators and their machines ask. */
-export function operationsRoutes(app: App, handlers: Handlers, metrics: Metrics): void {
-  app.get(
-    '/health-check',
-    { schema: { tags: ['operations'], summary: 'Says ok', response: { 200: schemas.health } } },
-    () => ({ status: 'ok' as const }),
-  );
+export function operationsRoutes(app: App, context: HttpContext): void {
+  app.get('/health-check', { schema: { tags, summary: 'Says ok', response: { 200: health } } }, () => ({
+    status: 'ok' as const,
+  }));
 
   app.get(
     '/health/live',
-    { schema: { tags: ['operations'], summary: 'The process is alive', response: { 200: schemas.health } } },
+    { schema: { tags, summary: 'The process is alive', response: { 200: health } } },
     () => ({ status: 'ok' as const }),
   );
 
@@ -21,19 +23,14 @@ export function operationsRoutes(app: App, handlers: Handlers, metrics: Metrics)
     '/health/ready',
     {
       schema: {
-        tags: ['operations'],
+        tags,
         summary: 'Whether to send requests here, with the reason for each part',
-        response: { 200: schemas.readiness, 503: schemas.readiness },
+        response: { 200: readiness, 503: readiness },
       },
     },
     async (_request, reply) => {
-      const { checks, warnings } = await handlers.readiness();
-      const ready = Object.values(checks).every(({ ok }) => ok);
-      return reply.code(ready ? 200 : 503).send({
-        status: ready ? ('ready' as const) : ('not-ready' as const),
-        checks,
-        warnings: [...warnings],
-      });
+      const answer = await context.readiness();
+      return reply.code(answer.status === 'ready' ? 200 : 503).send(answer);
     },
   );
 
@@ -41,18 +38,18 @@ export function operationsRoutes(app: App, handlers: Handlers, metrics: Metrics)
     '/read-model',
     {
       schema: {
-        tags: ['operations'],
+        tags,
         summary:
-          'Which read model is live, how far behind, what the last verification found, what is going on',
-        response: { 200: schemas.readModel },
+          'Which read model is live, how far behind it is, what the last verification found, what is going on',
+        response: { 200: readModelStatus },
       },
     },
-    async () => handlers.readModelStatus(),
+    async () => context.readModelStatus(),
   );
 
   app.get(
     '/metrics',
-    { schema: { tags: ['operations'], summary: 'Metrics in the Prometheus text format' } },
-    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()),
+    { schema: { tags, summary: 'Metrics in the Prometheus text format' } },
+    async (_request, reply) => reply.type(context.metrics.contentType).send(await context.metrics.text()),
   );
 }

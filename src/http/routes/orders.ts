@@ -1,138 +1,100 @@
+import { z } from 'zod';
+import { createOrder } from '../../commands/create-order';
+import { deleteOrder } from '../../commands/delete-order';
+import { id } from '../../domain/answers';
+import { orderId, productId, userId } from '../../domain/ids';
 import { formatMinor } from '../../domain/money';
-import { answerOf, eventOf, identityOf } from '../commands';
-import type { Handlers } from '../handlers';
-import * as schemas from '../schemas';
+import { getOrder, order } from '../../queries/get-order';
+import { listOrders, orderPage } from '../../queries/list-orders';
+import { commandRoute } from '../command-route';
+import type { HttpContext } from '../context';
+import { readRoute } from '../read-route';
+import { cursor, idInUrl, limit } from '../requests';
 import type { App } from '../server';
 
-const READ_PROBLEMS = schemas.problems(
-  'invalid-request',
-  'unknown-position',
-  'read-model-unreachable',
-  'read-model-building',
-  'read-model-damaged',
-  'read-model-behind',
-);
+const newOrder = z
+  .strictObject({
+    user_id: id,
+    items: z
+      .array(z.strictObject({ product_id: id, quantity: z.int().min(1).max(1_000_000) }))
+      .min(1)
+      .max(100),
+  })
+  .meta({ examples: [{ user_id: 1, items: [{ product_id: 1, quantity: 2 }] }] })
+  .transform(({ user_id, items }) => ({
+    userId: userId(user_id),
+    items: items.map(({ product_id, quantity }) => ({ productId: productId(product_id), quantity })),
+  }));
+
+const orderParams = z.strictObject({ id: idInUrl.transform(orderId) });
+
+const orderPageQuery = z
+  .strictObject({ user_id: idInUrl.optional(), limit: limit(20), cursor })
+  .transform(({ user_id, limit, cursor }) => ({
+    userId: user_id === undefined ? undefined : userId(user_id),
+    limit,
+    below: cursor === undefined ? undefined : orderId(cursor),
+  }));
+
+const tags = ['orders'];
 
 /** Orders: commands into MySQL, queries from Redis. */
-export function orderRoutes(app: App, handlers: Handlers): void {
+export function orderRoutes(app: App, context: HttpContext): void {
+  const { commands, reader } = context;
+
   app.post(
     '/orders',
-    {
-      schema: {
-        tags: ['orders'],
+    commandRoute(
+      context,
+      {
+        tags,
         summary: 'Create an order at the prices of this moment',
-        headers: schemas.commandHeaders,
-        body: schemas.newOrder,
-        response: {
-          201: schemas.createdOrder,
-          ...schemas.problems(
-            'invalid-request',
-            'malformed-json',
-            'body-too-large',
-            'unsupported-media-type',
-            'unknown-user',
-            'unknown-product',
-            'order-total-too-large',
-            'idempotency-key-reused',
-            'overloaded',
-            'mysql-unreachable',
-            'outcome-unknown',
-          ),
-        },
+        body: newOrder,
+        status: 201,
+        answer: order.omit({ items: true }),
+        problems: ['unknown-user', 'unknown-product', 'order-total-too-large', 'sum-bound-reached'],
       },
-    },
-    async (request, reply) => {
-      const input = {
-        userId: request.body.user_id,
-        items: request.body.items.map((item) => ({ productId: item.product_id, quantity: item.quantity })),
-      };
-      const receipt = await handlers.createOrder(input, identityOf(request), new Date().toISOString());
-      const answer = await answerOf(reply, receipt, handlers.awaitProjected);
-      const { order } = eventOf(receipt, 'OrderCreated');
-      return reply
-        .code(201)
-        .header('location', `/orders/${order.orderId}`)
-        .send({
-          order_id: order.orderId,
-          user_id: order.userId,
-          total_amount: formatMinor(order.total),
-          items_count: order.lines.length,
-          created_at: order.createdAt,
-          ...answer,
-        });
-    },
+      ({ body }, command) => createOrder(commands, body, command),
+      ({ event }) => ({
+        order_id: event.order.orderId,
+        user_id: event.order.userId,
+        total_amount: formatMinor(event.order.total),
+        items_count: event.order.lines.length,
+        created_at: event.order.createdAt,
+      }),
+    ),
   );
 
   app.delete(
     '/orders/:id',
-    {
-      schema: {
-        tags: ['orders'],
+    commandRoute(
+      context,
+      {
+        tags,
         summary: 'Delete an order',
-        headers: schemas.commandHeaders,
-        params: schemas.idParams,
-        response: {
-          200: schemas.deletedOrder,
-          ...schemas.problems(
-            'invalid-request',
-            'order-not-found',
-            'idempotency-key-reused',
-            'overloaded',
-            'mysql-unreachable',
-            'outcome-unknown',
-          ),
-        },
+        params: orderParams,
+        status: 200,
+        answer: z.object({ order_id: id, deleted: z.literal(true) }),
+        problems: ['order-not-found'],
       },
-    },
-    async (request, reply) => {
-      const receipt = await handlers.deleteOrder(
-        request.params.id,
-        identityOf(request),
-        new Date().toISOString(),
-      );
-      const answer = await answerOf(reply, receipt, handlers.awaitProjected);
-      const { order } = eventOf(receipt, 'OrderDeleted');
-      return { order_id: order.orderId, deleted: true as const, ...answer };
-    },
+      ({ params }, command) => deleteOrder(commands, params.id, command),
+      ({ event }) => ({ order_id: event.order.orderId, deleted: true as const }),
+    ),
   );
 
   app.get(
     '/orders/:id',
-    {
-      schema: {
-        tags: ['orders'],
-        summary: 'One order',
-        headers: schemas.readHeaders,
-        params: schemas.idParams,
-        response: { 200: schemas.order, ...READ_PROBLEMS, ...schemas.problems('order-not-found') },
-      },
-    },
-    async (request, reply) => {
-      const { position, value } = await handlers.getOrder(request.params.id, {
-        minPosition: request.headers['tally-min-position'],
-      });
-      void reply.header('tally-position', position);
-      return value;
-    },
+    readRoute(
+      { tags, summary: 'One order', params: orderParams, answer: order, problems: ['order-not-found'] },
+      ({ params }, options) => getOrder(reader, params.id, options),
+    ),
   );
 
   app.get(
     '/orders',
-    {
-      schema: {
-        tags: ['orders'],
-        summary: 'Orders, highest id first',
-        headers: schemas.readHeaders,
-        querystring: schemas.orderPageQuery,
-        response: { 200: schemas.orderPage, ...READ_PROBLEMS },
-      },
-    },
-    async (request, reply) => {
-      const { user_id: userId, limit, cursor: below } = request.query;
-      const minPosition = request.headers['tally-min-position'];
-      const { position, value } = await handlers.listOrders({ userId, limit, below }, { minPosition });
-      void reply.header('tally-position', position);
-      return value;
-    },
+    readRoute(
+      { tags, summary: 'Orders, highest id first', querystring: orderPageQuery, answer: orderPage },
+      ({ query }, options) => listOrders(reader, query, options),
+    ),
   );
 }

@@ -1,108 +1,94 @@
+import { z } from 'zod';
+import { productId } from '../../domain/ids';
+import { bestSellers, readBestSellers } from '../../queries/best-sellers';
+import { highestSpenders, readHighestSpenders } from '../../queries/highest-spenders';
+import { productSales, readProductSales } from '../../queries/product-sales';
 import { lastDays } from '../../queries/ranges';
-import type { Handlers } from '../handlers';
-import * as schemas from '../schemas';
+import { readSales, sales, salesInterval } from '../../queries/sales';
+import { readSummary, summary } from '../../queries/summary';
+import type { HttpContext } from '../context';
+import { readRoute } from '../read-route';
+import { checkRange, idInUrl, limit, range, withRange } from '../requests';
 import type { App } from '../server';
-
-const PROBLEMS = schemas.problems(
-  'invalid-request',
-  'range-too-wide',
-  'unknown-position',
-  'sum-out-of-range',
-  'read-model-unreachable',
-  'read-model-building',
-  'read-model-damaged',
-  'read-model-behind',
-  'read-model-contended',
-);
 
 const DEFAULT_SALES_DAYS = 30;
 
-/** The sales reports, from Redis alone. Each states the position that it shows in `Tally-Position`. */
-export function reportRoutes(app: App, handlers: Handlers): void {
+const bestSellersQuery = z
+  .strictObject({ limit: limit(10), by: z.enum(['quantity', 'revenue']).default('quantity'), ...range })
+  .superRefine(checkRange)
+  .transform(withRange);
+
+const salesQuery = z
+  .strictObject({ interval: salesInterval.default('day'), ...range })
+  .superRefine(checkRange)
+  .transform(withRange);
+
+const tags = ['reports'];
+
+/** The sales reports, from Redis alone. */
+export function reportRoutes(app: App, { reader }: HttpContext): void {
   app.get(
     '/orders/reports/best-sellers',
-    {
-      schema: {
-        tags: ['reports'],
+    readRoute(
+      {
+        tags,
         summary: 'The products that sold most, of all time or within a range of days',
         description: 'Ties are broken by ascending id. By revenue, products without revenue are not listed.',
-        headers: schemas.readHeaders,
-        querystring: schemas.bestSellersQuery,
-        response: { 200: schemas.bestSellers, ...PROBLEMS },
+        querystring: bestSellersQuery,
+        answer: bestSellers,
+        problems: ['range-too-wide', 'read-model-contended'],
       },
-    },
-    async (request, reply) => {
-      const { limit, by, from, to } = request.query;
-      const range = from === undefined || to === undefined ? undefined : { from, to };
-      const { position, value } = await handlers.bestSellers(
-        { limit, by, range },
-        { minPosition: request.headers['tally-min-position'] },
-      );
-      void reply.header('tally-position', position);
-      return value;
-    },
+      ({ query }, options) => readBestSellers(reader, query, options),
+    ),
   );
 
   app.get(
     '/orders/reports/highest-spenders',
-    {
-      schema: {
-        tags: ['reports'],
+    readRoute(
+      {
+        tags,
         summary: 'The users who spent most',
-        headers: schemas.readHeaders,
-        querystring: schemas.topQuery,
-        response: { 200: schemas.highestSpenders, ...PROBLEMS },
+        querystring: z.strictObject({ limit: limit(10) }),
+        answer: highestSpenders,
       },
-    },
-    async (request, reply) => {
-      const { position, value } = await handlers.highestSpenders(request.query.limit, {
-        minPosition: request.headers['tally-min-position'],
-      });
-      void reply.header('tally-position', position);
-      return value;
-    },
+      ({ query }, options) => readHighestSpenders(reader, query, options),
+    ),
   );
 
   app.get(
     '/orders/reports/sales',
-    {
-      schema: {
-        tags: ['reports'],
+    readRoute(
+      {
+        tags,
         summary: 'Sales by day or month, days and months without sales included',
-        headers: schemas.readHeaders,
-        querystring: schemas.salesQuery,
-        response: { 200: schemas.salesReport, ...PROBLEMS },
+        description: `Without a range: of the last ${DEFAULT_SALES_DAYS} days.`,
+        querystring: salesQuery,
+        answer: sales,
+        problems: ['range-too-wide'],
       },
-    },
-    async (request, reply) => {
-      const { from, to, interval } = request.query;
-      const range =
-        from === undefined || to === undefined ? lastDays(DEFAULT_SALES_DAYS, Date.now()) : { from, to };
-      const { position, value } = await handlers.sales(
-        { ...range, interval },
-        { minPosition: request.headers['tally-min-position'] },
-      );
-      void reply.header('tally-position', position);
-      return value;
-    },
+      ({ query: { interval, range = lastDays(DEFAULT_SALES_DAYS, Date.now()) } }, options) =>
+        readSales(reader, { ...range, interval }, options),
+    ),
   );
 
   app.get(
     '/orders/reports/summary',
-    {
-      schema: {
-        tags: ['reports'],
-        summary: 'All orders in four figures',
-        headers: schemas.readHeaders,
-        response: { 200: schemas.summary, ...PROBLEMS },
+    readRoute({ tags, summary: 'All orders in four figures', answer: summary }, (_request, options) =>
+      readSummary(reader, options),
+    ),
+  );
+
+  app.get(
+    '/products/:id/sales',
+    readRoute(
+      {
+        tags,
+        summary: 'What one product sold, of all time',
+        params: z.strictObject({ id: idInUrl.transform(productId) }),
+        answer: productSales,
+        problems: ['product-not-found'],
       },
-    },
-    async (request, reply) => {
-      const { position, value } = await handlers.summary({
-        minPosition: request.headers['tally-min-position'],
-      });
-      void reply.header('tally-position', position);
-      return value;
-    },
+      ({ params }, options) => readProductSales(reader, params.id, options),
+    ),
   );
 }

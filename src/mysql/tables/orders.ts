@@ -1,7 +1,9 @@
-import { fingerprint, type Order } from '../../domain/events';
+import { orderId, productId, userId, type OrderId } from '../../domain/ids';
 import { formatMinor, minorFromDecimal } from '../../domain/money';
-import { safeId, type Session, type Statement } from '../pool';
+import { fingerprint, type Order, type OrderContent, type OrderLine } from '../../domain/order';
+import { both, mapQuery, select, type Query, type Session, type Statement } from '../session';
 import { fromDatetime, toDatetime } from '../time';
+import { HIGHEST_ID, insertedId } from './inserted';
 
 /** An order as its rows state it. */
 export interface StoredOrder {
@@ -27,26 +29,12 @@ interface ItemRow {
 }
 
 const ORDER_COLUMNS = 'id, user_id, total_amount, created_at, logged, fingerprint';
-const ITEM_COLUMNS = 'order_id, product_id, quantity, unit_price';
-
-/** These orders and their lines, locked until the transaction ends. */
-export async function lockOrders(session: Session, ids: number[]): Promise<Map<number, StoredOrder>> {
-  if (ids.length === 0) return new Map();
-  const [rows, items] = await session.together([
-    // In ascending order of id, as every writer takes them, so that two writers cannot wait for each other.
-    { sql: `SELECT ${ORDER_COLUMNS} FROM orders WHERE id IN (?) ORDER BY id FOR UPDATE`, parameters: [ids] },
-    {
-      sql: `SELECT ${ITEM_COLUMNS} FROM order_items WHERE order_id IN (?) ORDER BY order_id, line_no`,
-      parameters: [ids],
-    },
-  ]);
-  const stored = assemble(rows as OrderRow[], items as ItemRow[]);
-  return new Map(stored.map((order) => [order.order.orderId, order]));
-}
+const ITEM_COLUMNS = 'order_id, line_no, product_id, quantity, unit_price';
+const SELECT_ITEMS = 'SELECT order_id, product_id, quantity, unit_price FROM order_items';
 
 /**
  * The next orders by id, at most `limit`, as this session sees them: one page of a scan over all orders. Orders of other
- * programs with ids beyond 2^53, which JSON cannot state, are left out; they are never adopted.
+ * programs with ids beyond 2^53, which JSON cannot state, are left out; they are never reconciled.
  */
 export async function readOrdersAfter(
   session: Session,
@@ -61,129 +49,130 @@ export async function readOrdersAfter(
   const last = rows.at(-1);
   if (first === undefined || last === undefined) return [];
   const items = await session.rows<ItemRow>(
-    `SELECT ${ITEM_COLUMNS} FROM order_items WHERE order_id BETWEEN ? AND ? ORDER BY order_id, line_no`,
+    `${SELECT_ITEMS} WHERE order_id BETWEEN ? AND ? ORDER BY order_id, line_no`,
     [first.id, last.id],
   );
   return assemble(rows, items);
 }
 
+/** The orders with these ids. */
+export function ordersById(ids: OrderId[]): Query<StoredOrder[]> {
+  return mapQuery(both(ordersWithItems(ids, ''), itemsOf(ids)), ([rows, items]) => assemble(rows, items));
+}
+
+/** Which of these orders exist, and those that nobody else has locked, locked until the transaction ends. */
+export interface LockedOrders {
+  existing: ReadonlySet<OrderId>;
+  free: ReadonlyMap<OrderId, StoredOrder>;
+}
+
+/** Locks those of the orders that are free, and waits for none. */
+export function lockOrders(ids: OrderId[]): Query<LockedOrders> {
+  const existing = select<{ id: number }>('SELECT id FROM orders WHERE id IN (?)', [ids]);
+  const free = both(ordersWithItems(ids, 'FOR UPDATE SKIP LOCKED'), itemsOf(ids));
+  return mapQuery(both(existing, free), ([found, [rows, items]]) => ({
+    existing: new Set(found.map(({ id }) => orderId(id))),
+    free: new Map(assemble(rows, items).map((stored) => [stored.order.orderId, stored])),
+  }));
+}
+
+/** In ascending order of id, as every writer locks them, so that two writers cannot wait for each other. */
+function ordersWithItems(ids: OrderId[], lock: string): Query<OrderRow[]> {
+  return select(`SELECT ${ORDER_COLUMNS} FROM orders WHERE id IN (?) ORDER BY id ${lock}`, [ids]);
+}
+
+function itemsOf(ids: OrderId[]): Query<ItemRow[]> {
+  return select(`${SELECT_ITEMS} WHERE order_id IN (?) ORDER BY order_id, line_no`, [ids]);
+}
+
 /** Both lists are in ascending order of the order's id. */
 function assemble(rows: OrderRow[], items: ItemRow[]): StoredOrder[] {
   let next = 0;
-  return rows.map((row) => {
+  return rows.flatMap((row) => {
+    const own: ItemRow[] = [];
+    for (let item = items[next]; item !== undefined && item.order_id <= row.id; item = items[++next]) {
+      if (item.order_id === row.id) own.push(item);
+    }
+    if (![row.user_id, ...own.map((item) => item.product_id)].every(Number.isSafeInteger)) return [];
     const order: Order = {
-      orderId: row.id,
-      userId: row.user_id,
+      orderId: orderId(row.id),
+      userId: userId(row.user_id),
       total: minorFromDecimal(row.total_amount),
       createdAt: fromDatetime(row.created_at),
-      lines: [],
+      lines: own.map(lineOf),
     };
-    for (let item = items[next]; item !== undefined && item.order_id <= order.orderId; item = items[++next]) {
-      if (item.order_id < order.orderId) continue;
-      order.lines.push({
-        productId: item.product_id,
-        quantity: item.quantity,
-        unitPrice: minorFromDecimal(item.unit_price),
-      });
-    }
-    return { order, asLogged: row.logged === 1 && row.fingerprint === fingerprint(order) };
+    return [{ order, asLogged: row.logged === 1 && row.fingerprint === fingerprint(order) }];
   });
 }
 
-/** User, total, time, logged, fingerprint. */
-type NewOrderRow = [number, string, string, number, number];
+function lineOf(item: ItemRow): OrderLine {
+  const { product_id, quantity, unit_price } = item;
+  return { productId: productId(product_id), quantity, unitPrice: minorFromDecimal(unit_price) };
+}
 
 /**
- * Inserts orders and returns them with the ids that they were given, in their order; their lines go together with the next
- * statement of the session.
+ * Inserts orders, which get their ids from MySQL, and their lines. Lines must never be attached to another's order: so
+ * `@inserted` is the first id only where the rows at all the computed ids are the ones that were inserted, by their
+ * fingerprints (see inserted.ts).
  */
-export async function insertNewOrders(session: Session, orders: Omit<Order, 'orderId'>[]): Promise<Order[]> {
+export function insertNewOrders(orders: OrderContent[]): Statement[] {
   if (orders.length === 0) return [];
-  const rows = orders.map((order): NewOrderRow => [
-    order.userId,
-    formatMinor(order.total),
-    toDatetime(order.createdAt),
-    1,
-    fingerprint(order),
-  ]);
-  const insert = {
-    sql: 'INSERT INTO orders (user_id, total_amount, created_at, logged, fingerprint) VALUES ?',
-    parameters: [rows],
-  };
-  const ids =
-    orders.length === 1 ? [await insertOne(session, insert)] : await insertMany(session, insert, rows);
-  const inserted = orders.map((order, index) => ({ orderId: safeId(ids[index] ?? NaN), ...order }));
-  insertItems(session, inserted);
-  return inserted;
-}
-
-async function insertOne(session: Session, insert: Statement): Promise<number> {
-  return (await session.write(insert.sql, insert.parameters)).insertId;
-}
-
-/**
- * InnoDB gives the rows of one INSERT ids in their order, `auto_increment_increment` apart. An id that is guessed wrong would
- * attach lines to another's order: so the rows are read, and must be the ones that were inserted.
- */
-async function insertMany(session: Session, insert: Statement, rows: NewOrderRow[]): Promise<number[]> {
-  const [, found] = await session.together([
-    insert,
+  const fingerprints = orders.map(fingerprint);
+  const rows = orders.map((order, index) => [...contentOf(order), 1, fingerprints[index] ?? 0]);
+  return [
     {
-      sql: `SELECT id, fingerprint FROM orders
-             WHERE id BETWEEN LAST_INSERT_ID() AND LAST_INSERT_ID() + (? - 1) * @@auto_increment_increment
-               AND (id - LAST_INSERT_ID()) % @@auto_increment_increment = 0
-             ORDER BY id`,
-      parameters: [rows.length],
+      sql: 'INSERT INTO orders (user_id, total_amount, created_at, logged, fingerprint) VALUES ?',
+      parameters: [rows],
     },
-  ]);
-  const inserted = found as { id: number; fingerprint: number }[];
-  if (inserted.length !== rows.length || rows.some((row, index) => row[4] !== inserted[index]?.fingerprint)) {
-    throw new Error(`MySQL gave ${rows.length} orders on other ids than expected, from ${inserted[0]?.id}`);
-  }
-  return inserted.map(({ id }) => id);
+    {
+      sql: `SET @inserted = (
+              SELECT IF(GROUP_CONCAT(fingerprint ORDER BY id) = ? AND MAX(id) <= ${HIGHEST_ID}, LAST_INSERT_ID(), NULL)
+                FROM orders
+               WHERE id BETWEEN LAST_INSERT_ID() AND LAST_INSERT_ID() + (? - 1) * @@auto_increment_increment
+                 AND (id - LAST_INSERT_ID()) % @@auto_increment_increment = 0)`,
+      parameters: [fingerprints.join(','), orders.length],
+    },
+    insertItems(orders.map(({ lines }, index) => [insertedId(index), lines])),
+  ];
 }
 
-/** Inserts whole orders that bring their ids, together with the next statement of the session. */
-export function insertOrders(session: Session, orders: Order[]): void {
-  const rows = orders.map((order) => [
-    order.orderId,
-    order.userId,
-    formatMinor(order.total),
-    toDatetime(order.createdAt),
-    1,
-    fingerprint(order),
-  ]);
-  if (rows.length === 0) return;
-  session.defer(`INSERT INTO orders (${ORDER_COLUMNS}) VALUES ?`, [rows]);
-  insertItems(session, orders);
+/** Inserts whole orders that bring their ids. */
+export function insertOrders(orders: Order[]): Statement[] {
+  if (orders.length === 0) return [];
+  const rows = orders.map((order) => [order.orderId, ...contentOf(order), 1, fingerprint(order)]);
+  return [
+    { sql: `INSERT INTO orders (${ORDER_COLUMNS}) VALUES ?`, parameters: [rows] },
+    insertItems(orders.map(({ orderId, lines }) => [String(orderId), lines])),
+  ];
 }
 
-function insertItems(session: Session, orders: Order[]): void {
-  const rows = orders.flatMap((order) =>
-    order.lines.map((line, index) => [
-      order.orderId,
-      index + 1,
-      line.productId,
-      line.quantity,
-      formatMinor(line.unitPrice),
-    ]),
+function contentOf({ userId, total, createdAt }: OrderContent): [number, string, string] {
+  return [userId, formatMinor(total), toDatetime(createdAt)];
+}
+
+/** The lines of orders, each with the SQL of its order's id. All else is numbers: so many are slow as parameters. */
+function insertItems(orders: [id: string, lines: OrderLine[]][]): Statement {
+  const rows = orders.flatMap(([id, lines]) =>
+    lines.map(
+      ({ productId, quantity, unitPrice }, index) =>
+        `(${id}, ${index + 1}, ${productId}, ${quantity}, ${formatMinor(unitPrice)})`,
+    ),
   );
-  if (rows.length === 0) return;
-  session.defer('INSERT INTO order_items (order_id, line_no, product_id, quantity, unit_price) VALUES ?', [
-    rows,
-  ]);
+  return { sql: `INSERT INTO order_items (${ITEM_COLUMNS}) VALUES ${rows.join(', ')}` };
 }
 
-/** Deletes orders, together with the next statement of the session. */
-export function deleteOrders(session: Session, ids: number[]): void {
-  session.defer('DELETE FROM order_items WHERE order_id IN (?)', [ids]);
-  session.defer('DELETE FROM orders WHERE id IN (?)', [ids]);
+export function deleteOrders(ids: OrderId[]): Statement[] {
+  if (ids.length === 0) return [];
+  return [
+    { sql: 'DELETE FROM order_items WHERE order_id IN (?)', parameters: [ids] },
+    { sql: 'DELETE FROM orders WHERE id IN (?)', parameters: [ids] },
+  ];
 }
 
 /** Notes in the row that the log now says what the row says. */
-export async function markLogged(session: Session, order: Order): Promise<void> {
-  await session.write('UPDATE orders SET logged = 1, fingerprint = ? WHERE id = ?', [
-    fingerprint(order),
-    order.orderId,
-  ]);
+export function markLogged(order: Order): Statement {
+  return {
+    sql: 'UPDATE orders SET logged = 1, fingerprint = ? WHERE id = ?',
+    parameters: [fingerprint(order), order.orderId],
+  };
 }

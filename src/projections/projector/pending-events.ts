@@ -1,48 +1,50 @@
-import { tipOf, type LoggedEvent, type Tip } from '../../domain/events';
-import type { Appended } from '../../mysql/log';
+import { logPositionOf, type LoggedEvent } from '../../domain/events';
+import type { LogPosition } from '../../domain/log-position';
+import type { Appended } from '../../mysql/append';
+import type { Head } from '../../mysql/log';
 
 /** More than this waits in MySQL instead, where it is anyway. */
 const MAX_EVENTS = 10_000;
 
-/** An event, the tip that it was committed on, and when it came (`performance.now()`). */
-interface Link {
-  previous: Tip;
+/** An event, the log position that it was committed on, and when it came (`performance.now()`). */
+interface Pending {
+  previous: LogPosition;
   logged: LoggedEvent;
   since: number;
 }
 
 /** Events that this process committed and has not seen applied; they arrive out of order and leave in order. */
-export class Inbox {
-  private readonly links = new Map<number, Link>();
+export class PendingEvents {
+  private readonly pending = new Map<number, Pending>();
 
-  /** @param onApplied told of each event how long it was here until it was applied. */
+  /** @param onApplied told of each event how long it was pending. */
   constructor(private readonly onApplied: (waitSeconds: number) => void = () => undefined) {}
 
   get size(): number {
-    return this.links.size;
+    return this.pending.size;
   }
 
-  /** @returns false where the inbox is full: then these events must be read from MySQL. */
-  offer({ base, events }: Appended): boolean {
-    if (this.links.size + events.length > MAX_EVENTS) return false;
+  /** @returns false where too many are pending: then these events must be read from MySQL. */
+  offer({ base, events }: Pick<Appended, 'base' | 'events'>): boolean {
+    if (this.pending.size + events.length > MAX_EVENTS) return false;
     const since = performance.now();
     let previous = base;
     for (const logged of events) {
-      this.links.set(logged.position, { previous, logged, since });
-      previous = tipOf(logged);
+      this.pending.set(logged.position, { previous, logged, since });
+      previous = logPositionOf(logged);
     }
     return true;
   }
 
-  /** The events from the lowest position on that follow each other, and the tip that the first was committed on. */
-  oldestRun(): { base: Tip; events: LoggedEvent[] } | undefined {
+  /** The events from the lowest position on that follow each other, and the log position that they follow. */
+  oldestRun(): { base: LogPosition; events: LoggedEvent[] } | undefined {
     const first = this.lowest();
     if (first === undefined) return undefined;
     const events = [first.logged];
     for (let last = first.logged; ;) {
-      const next = this.links.get(last.position + 1);
+      const next = this.pending.get(last.position + 1);
       // Committed onto another event: a failover in between lost one of the two.
-      if (next === undefined || next.previous.commandId !== last.commandId) break;
+      if (next === undefined || next.previous.eventId !== last.eventId) break;
       last = next.logged;
       events.push(last);
     }
@@ -56,21 +58,28 @@ export class Inbox {
   /** Everything up to and including this position was applied. */
   dropThrough(position: number): void {
     const now = performance.now();
-    for (const [known, { since }] of this.links) {
+    for (const [known, { since }] of this.pending) {
       if (known > position) continue;
-      this.links.delete(known);
+      this.pending.delete(known);
       this.onApplied((now - since) / 1000);
     }
   }
 
-  clear(): void {
-    this.links.clear();
+  /** Drops what was committed before the head was asked for, and lies beyond it: MySQL has lost it since. */
+  dropLost({ position, askedAt }: Pick<Head, 'position' | 'askedAt'>): void {
+    for (const [known, { since }] of this.pending) {
+      if (known > position && since < askedAt) this.pending.delete(known);
+    }
   }
 
-  private lowest(): Link | undefined {
-    let lowest: Link | undefined;
-    for (const link of this.links.values()) {
-      if (lowest === undefined || link.logged.position < lowest.logged.position) lowest = link;
+  clear(): void {
+    this.pending.clear();
+  }
+
+  private lowest(): Pending | undefined {
+    let lowest: Pending | undefined;
+    for (const each of this.pending.values()) {
+      if (lowest === undefined || each.logged.position < lowest.logged.position) lowest = each;
     }
     return lowest;
   }

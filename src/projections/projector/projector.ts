@@ -1,15 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { errorMessage } from '../../domain/problems';
-import type { Tip } from '../../domain/events';
+import { errorMessage } from '../../domain/errors';
+import { logPositionOf } from '../../domain/events';
+import { formatLogPosition, type LogPosition } from '../../domain/log-position';
+import type { Appended } from '../../mysql/append';
+import { readHead, type Head } from '../../mysql/log';
 import type { Database } from '../../mysql/pool';
-import { readHead, type Appended } from '../../mysql/log';
-import type { LiveGeneration } from '../../read-model/live';
 import type { Keys } from '../../read-model/keys';
-import type { ScriptedRedis } from '../../read-model/scripts';
-import { applyEvents, catchUp, GenerationLost } from './applier';
-import { Inbox } from './pending-events';
-import { Waiters } from './position-waiters';
+import type { LiveGeneration } from '../../read-model/live';
+import type { Redis } from '../../redis/client';
+import { Loop } from '../loop';
+import { applyEvents } from './apply-events';
+import { catchUp } from './catch-up';
+import { Freshness } from './freshness';
+import { GenerationLost } from './generation-lost';
+import { Lag, type LagStatus } from './lag';
+import { PendingEvents } from './pending-events';
+import { RecentHistory } from './recent-history';
 
 /** Events of other instances come first: give them this long, in this many looks, before reading MySQL for them. */
 const GAP_PAUSE_MS = 3;
@@ -23,134 +30,88 @@ export interface ProjectorOptions {
   onApplied: (path: 'inline' | 'catch-up', events: number) => void;
   /** How long an event that this process committed took from then until it was applied. */
   onProjected?: (lagSeconds: number) => void;
-  /** The live generation is lost, or there is none: someone must rebuild. Called again as long as that is so. */
-  onLost: (loss: GenerationLost | undefined) => void;
-}
-
-export interface ProjectorStatus {
-  applied: Tip | undefined;
-  head: Tip | undefined;
-  /** How long ago `head` was last seen. */
-  headAgeMs: number | undefined;
-  lagEvents: number;
-  /** Age of the oldest event that is not applied. */
-  lagSeconds: number;
-  /** Why nothing is being applied, if so. */
-  stalled: string | undefined;
+  /**
+   * The live generation is lost, or there is none: someone must rebuild. Called again as long as that is so.
+   * @param isOwn whether its checkpoint is where this process saw it last.
+   */
+  onLost: (loss: GenerationLost | undefined, isOwn: boolean) => void;
 }
 
 /**
  * Brings events to Redis: those that this process committed straight from memory, all others by reading on in the log.
  * One loop, so that a process applies in order. Any number of projectors may run beside each other, in any number of
- * processes: the compare-and-set in the apply script makes each event count once.
+ * processes: the comparison in `advance.lua` makes each event count once.
  */
 export class Projector {
-  private readonly inbox: Inbox;
-  private readonly waiters = new Waiters();
-  private readonly loop: { stopping: boolean; running: Promise<void> | undefined } = {
-    stopping: false,
-    running: undefined,
-  };
-  private wake: (() => void) | undefined;
-  private catchUpWanted = true;
+  /** What the read model contains. */
+  readonly freshness: Freshness;
+  private readonly history: RecentHistory;
+  private readonly lag = new Lag();
+  private readonly pending: PendingEvents;
+  private readonly loop = new Loop((signal) => this.step(signal));
+  private isCatchUpWanted = true;
   private caughtUpAt = 0;
   private failures = 0;
 
-  private applied: Tip | undefined;
-  private head: Tip | undefined;
-  private headSeenAt: number | undefined;
-  private oldestUnappliedAt: string | undefined;
-  private stalled: string | undefined;
-
   constructor(
-    private readonly redis: ScriptedRedis,
+    private readonly redis: Redis,
     private readonly database: Database,
     private readonly live: LiveGeneration,
     private readonly options: ProjectorOptions,
   ) {
-    this.inbox = new Inbox(options.onProjected);
+    this.history = new RecentHistory(database);
+    this.freshness = new Freshness(database, this.lag, this.history, options.log);
+    this.pending = new PendingEvents(options.onProjected);
   }
 
   start(): void {
-    this.loop.running ??= this.run();
+    this.loop.start();
   }
 
   /** Ends the loop after what it is doing, and lets nobody wait any longer. */
   async stop(): Promise<void> {
-    this.loop.stopping = true;
-    this.wake?.();
-    await this.loop.running;
-    this.waiters.releaseAll();
+    await this.loop.stop();
+    this.freshness.giveUp();
   }
 
   /** Takes events that this process has just committed. */
   offer(appended: Appended): void {
-    if (!this.inbox.offer(appended)) this.catchUpWanted = true;
+    if (this.live.follow(appended.logId)) this.startOver();
+    if (!this.pending.offer(appended)) this.isCatchUpWanted = true;
     const last = appended.events.at(-1);
-    if (last !== undefined && last.position > (this.head?.position ?? 0))
-      this.sawHead(last, performance.now());
-    this.oldestUnappliedAt ??= appended.events[0]?.occurredAt;
-    this.wake?.();
+    if (last !== undefined) this.lag.committed(logPositionOf(last), appended.events[0]?.occurredAt);
+    this.loop.wake();
   }
 
   /** Asks for a look at the log now. */
   nudge(): void {
-    this.catchUpWanted = true;
-    this.wake?.();
+    this.isCatchUpWanted = true;
+    this.loop.wake();
   }
 
-  /** Resolves with true when the read model contains the position, with false when the time is over first. */
-  async waitFor(position: number, timeoutMs: number): Promise<boolean> {
-    if ((this.applied?.position ?? -1) >= position) return true;
-    return this.waiters.wait(position, timeoutMs);
+  status(): LagStatus {
+    return this.lag.status();
   }
 
-  /** Whether the log ends before this position; false where MySQL cannot tell. */
-  async isBeyondHead(position: number): Promise<boolean> {
-    if ((this.head?.position ?? 0) >= position) return false;
+  private async step(signal: AbortSignal): Promise<number> {
+    // The poll is the guarantee: whatever was told or not told, the log is looked at.
+    if (performance.now() - this.caughtUpAt >= this.options.pollMs) this.isCatchUpWanted = true;
     try {
-      const head = await this.database.session(readHead);
-      this.sawHead(head, head.askedAt);
-      return head.position < position;
+      await this.drain(signal);
+      this.failures = 0;
+      return this.isCatchUpWanted || this.pending.size > 0 ? 0 : this.options.pollMs;
     } catch (error) {
-      this.options.log.warn(
-        { err: error },
-        'cannot ask MySQL for the head of the log; a read waits for its position',
-      );
-      return false;
-    }
-  }
-
-  status(): ProjectorStatus {
-    const lagEvents = Math.max(0, (this.head?.position ?? 0) - (this.applied?.position ?? 0));
-    const oldest = this.oldestUnappliedAt;
-    const lagSeconds = lagEvents === 0 || oldest === undefined ? 0 : (Date.now() - Date.parse(oldest)) / 1000;
-    return {
-      applied: this.applied,
-      head: this.head,
-      headAgeMs: this.headSeenAt === undefined ? undefined : performance.now() - this.headSeenAt,
-      lagEvents,
-      lagSeconds: Math.max(0, lagSeconds),
-      stalled: this.stalled,
-    };
-  }
-
-  private async run(): Promise<void> {
-    while (!this.loop.stopping) {
-      try {
-        await this.drain();
-        this.failures = 0;
-      } catch (error) {
-        this.failed(error);
-      }
-      await this.sleep();
+      if (signal.aborted) return 0;
+      this.failed(error);
+      await delay(backOffMs(this.failures), undefined, { signal }).catch(() => undefined); // stopped
+      return 0;
     }
   }
 
   private failed(error: unknown): void {
     this.failures += 1;
-    this.stalled = errorMessage(error);
-    this.catchUpWanted = true;
+    this.lag.stalled = errorMessage(error);
+    this.isCatchUpWanted = true;
     // The first failure, and then seldom: an outage is one event, not a thousand lines.
     const { log } = this.options;
     const message =
@@ -160,55 +121,37 @@ export class Projector {
     else log.debug({ err: error, failures: this.failures }, message);
   }
 
-  /** Until someone wakes the loop or the next poll is due; after failures, a pause that nobody cuts short. */
-  private async sleep(): Promise<void> {
-    if (this.loop.stopping) return;
-    if (this.failures > 0) {
-      await delay(Math.min(MAX_BACKOFF_MS, 10 * 2 ** Math.min(this.failures, 10)));
-      return;
-    }
-    if (this.catchUpWanted || this.inbox.size > 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        this.catchUpWanted = true;
-        resolve();
-      }, this.options.pollMs);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.wake = undefined;
-  }
-
-  private async drain(): Promise<void> {
+  private async drain(signal: AbortSignal): Promise<void> {
     const keys = this.live.current ?? (await this.live.refresh());
     if (keys === undefined) {
-      this.stalled = 'there is no read model yet';
-      this.applied = undefined;
-      this.inbox.clear(); // the events are in MySQL, and a build reads them there
-      this.options.onLost(undefined);
+      this.lag.stalled = 'there is no read model yet';
+      this.startOver();
+      this.options.onLost(undefined, true);
       await this.observeHead();
       return;
     }
     try {
-      while (!this.loop.stopping && this.isLive(keys) && (this.inbox.size > 0 || this.catchUpWanted)) {
-        // The poll is the guarantee: under constant load too.
-        if (performance.now() - this.caughtUpAt >= this.options.pollMs) this.catchUpWanted = true;
-        if (!this.catchUpWanted) await this.applyInbox(keys);
-        else if (await this.isStillLive(keys)) await this.catchUp(keys);
+      while (!signal.aborted && this.isLive(keys) && (this.pending.size > 0 || this.isCatchUpWanted)) {
+        if (performance.now() - this.caughtUpAt >= this.options.pollMs) this.isCatchUpWanted = true;
+        if (!this.isCatchUpWanted) await this.applyPending(keys, signal);
+        else if (await this.isStillLive(keys)) await this.catchUp(keys, signal);
       }
-      this.stalled = undefined;
+      this.lag.stalled = undefined;
     } catch (error) {
       if (!(error instanceof GenerationLost)) throw error;
       // Perhaps it was only replaced by another generation.
       const now = await this.live.refresh();
       if (now !== undefined && now.generation !== keys.generation) {
-        this.catchUpWanted = true;
+        this.isCatchUpWanted = true;
         return;
       }
-      this.applied = undefined;
-      this.options.onLost(error);
+      const { applied } = this.lag;
+      this.lag.applied = undefined;
+      this.lag.stalled = error.message;
+      // What is real of them is in MySQL, where a build reads it.
+      this.pending.clear();
+      this.isCatchUpWanted = true;
+      this.options.onLost(error, applied !== undefined && formatLogPosition(applied) === error.at);
       throw error;
     }
   }
@@ -223,54 +166,67 @@ export class Projector {
     return this.isLive(keys);
   }
 
-  /** Applies the oldest run of events in the inbox; wants a catch-up where the events before it do not come. */
-  private async applyInbox(keys: Keys): Promise<void> {
+  /** Applies the oldest run of pending events; wants a catch-up where the events before it do not come. */
+  private async applyPending(keys: Keys, signal: AbortSignal): Promise<void> {
+    const { redis, history } = this;
     for (let attempt = 1; attempt <= GAP_ATTEMPTS; attempt++) {
-      const run = this.inbox.oldestRun();
+      const run = this.pending.oldestRun();
       if (run === undefined) return;
-      const { applied, appliedEvents } = await applyEvents(this.redis, keys, run.base, run.events);
-      this.options.onApplied('inline', appliedEvents);
-      this.advanceTo(applied);
-      if (applied.position >= run.base.position) return;
-      await delay(GAP_PAUSE_MS);
+      const progress = await applyEvents({ redis, keys, history, signal }, run.base, run.events);
+      this.options.onApplied('inline', progress.applied);
+      if (progress.kind === 'at') {
+        this.reached(progress.at);
+        return;
+      }
+      await delay(GAP_PAUSE_MS, undefined, { signal });
     }
-    this.catchUpWanted = true;
+    this.isCatchUpWanted = true;
   }
 
-  private async catchUp(keys: Keys): Promise<void> {
-    this.catchUpWanted = false;
+  private async catchUp(keys: Keys, signal: AbortSignal): Promise<void> {
+    this.isCatchUpWanted = false;
     this.caughtUpAt = performance.now();
+    const { redis, history, database } = this;
     let counted = 0;
-    const state = await catchUp(this.redis, this.database, keys, {
-      shouldStop: () => this.loop.stopping,
-      onProgress: ({ applied, appliedEvents, head }, oldest) => {
-        this.options.onApplied('catch-up', appliedEvents - counted);
-        counted = appliedEvents;
-        this.sawHead(head, head.askedAt);
-        this.advanceTo(applied);
-        this.oldestUnappliedAt = oldest?.occurredAt ?? this.inbox.oldest()?.occurredAt;
+    const { isAtHead } = await catchUp({ redis, keys, history, signal }, database, {
+      onPage: ({ at, applied, head }, oldest) => {
+        this.options.onApplied('catch-up', applied - counted);
+        counted = applied;
+        this.sawHead(head);
+        this.reached(at);
+        this.lag.oldestUnappliedAt = oldest?.occurredAt ?? this.pending.oldest()?.occurredAt;
       },
     });
-    this.advanceTo(state.applied);
+    if (!isAtHead) this.isCatchUpWanted = true;
   }
 
   private async observeHead(): Promise<void> {
-    this.catchUpWanted = false;
-    const head = await this.database.session(readHead);
-    this.sawHead(head, head.askedAt);
+    this.isCatchUpWanted = false;
+    this.sawHead(await this.database.session(readHead));
   }
 
-  private advanceTo(applied: Tip): void {
-    this.applied = applied;
-    this.inbox.dropThrough(applied.position);
-    this.oldestUnappliedAt = this.inbox.oldest()?.occurredAt;
-    this.waiters.release(applied.position);
+  private sawHead(head: Head): void {
+    if (this.live.follow(head.logId)) this.startOver();
+    this.lag.sawHead(head);
+    this.pending.dropLost(head);
   }
 
-  /** An answer that MySQL gave before our own last commit says nothing new; one that goes back later is a restored MySQL. */
-  private sawHead(head: Tip, askedAt: number): void {
-    if (this.headSeenAt !== undefined && askedAt < this.headSeenAt) return;
-    this.head = head;
-    this.headSeenAt = askedAt;
+  /** Nothing is applied yet: events are in MySQL, and a build reads them there. */
+  private startOver(): void {
+    this.lag.applied = undefined;
+    this.pending.clear();
+    this.history.forget();
   }
+
+  /** @param at a position of the log's own history. */
+  private reached(at: LogPosition): void {
+    this.lag.applied = at;
+    this.pending.dropThrough(at.position);
+    this.lag.oldestUnappliedAt = this.pending.oldest()?.occurredAt;
+    this.freshness.reached(at);
+  }
+}
+
+function backOffMs(failures: number): number {
+  return Math.min(MAX_BACKOFF_MS, 10 * 2 ** Math.min(failures, 10));
 }

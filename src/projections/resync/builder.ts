@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
-import type { TallyEvent, Tip } from '../../domain/events';
+import { errorMessage } from '../../domain/errors';
+import type { TallyEvent } from '../../domain/events';
+import { formatLogPosition, type LogPosition } from '../../domain/log-position';
+import { advance, type Advance } from '../../read-model/advance';
 import { Changes } from '../../read-model/changes';
+import { beginFilling, fillingAt } from '../../read-model/checkpoint';
 import type { Keys } from '../../read-model/keys';
 import type { Operation } from '../../read-model/operations';
-import { fill, finish, type Outcome, type ScriptedRedis } from '../../read-model/scripts';
-import { KEEPER_TTL_MS } from './generations';
+import { isUnreachable, type Redis } from '../../redis/client';
 import { project } from '../project';
 
 /** Words of JSON in one chunk; it holds Redis for 1 to 2 ms, and this process for less. */
@@ -16,17 +19,36 @@ const MAX_ORDER_OPERATIONS = 125;
 const MAX_SUMS = 1_500_000;
 /** Chunks on their way, so that Redis writes one while the next is made. It carries out both before it answers others. */
 const MAX_IN_FLIGHT = 2;
-const OOM_ATTEMPTS = 5;
-const OOM_PAUSE_MS = 1000;
+/** How often a chunk is sent while Redis cannot be reached or has no memory, and the pause before each time. */
+const ATTEMPTS = 5;
+const RETRY_PAUSE_MS = 1000;
 
-/** The build was overtaken or lost its ground: Redis lost something, or another builder was faster. */
+/** The build cannot go on: Redis lost something, or another instance took over. */
 export class RebuildAbandoned extends Error {
   override readonly name = 'RebuildAbandoned';
 }
 
+/** Redis could not be reached for too long, or has no memory for another read model; more time alone may help. */
+export class RedisUnavailable extends Error {
+  override readonly name = 'RedisUnavailable';
+}
+
+interface Answer {
+  status: Advance['status'] | 'unreachable' | 'failed';
+  detail: string;
+}
+
+/** A chunk, and the answer to it. */
+interface Sent {
+  chunk: number;
+  next: string;
+  operations: string;
+  answer: Promise<Answer>;
+}
+
 /**
- * Writes a new generation in chunks, each chained to the one before. What belongs to one order is written as it comes;
- * what many orders add to, sums and lists, is joined over as many of them as memory allows.
+ * Writes a new generation in chunks, each of which expects the checkpoint that the one before sets. What belongs to one order
+ * is written as it comes; what many orders add to, sums and lists, is joined over as many of them as memory allows.
  */
 export class Builder {
   private readonly token = randomUUID();
@@ -34,21 +56,16 @@ export class Builder {
   private sums = new Changes();
   private chunk = 0;
   /** Chunks that were not answered yet, in their order. */
-  private readonly sent: { chunk: number; text: string; outcome: Promise<Outcome> }[] = [];
+  private readonly sent: Sent[] = [];
 
   constructor(
-    private readonly redis: ScriptedRedis,
+    private readonly redis: Redis,
     private readonly keys: Keys,
+    private readonly signal: AbortSignal,
   ) {}
 
   async begin(): Promise<void> {
-    await this.keep();
-    await this.redis.set(this.keys.building, `${this.token}:0`);
-  }
-
-  /** Says that the builder is alive, so that nobody collects the generation. */
-  async keep(): Promise<void> {
-    await this.redis.set(this.keys.keeper, this.token, 'PX', KEEPER_TTL_MS);
+    await beginFilling(this.redis, this.keys, this.token);
   }
 
   async add(events: TallyEvent[]): Promise<void> {
@@ -61,11 +78,13 @@ export class Builder {
     }
   }
 
-  async end(tip: Tip): Promise<void> {
+  /** Declares the generation complete at a position: the last chunk sets it as the checkpoint. */
+  async end(at: LogPosition): Promise<void> {
     await this.writeOrders();
     await this.writeSums();
     while (this.sent.length > 0) await this.settleOldest();
-    this.insist(this.chunk, await finish(this.redis, this.keys, this.token, this.chunk, tip));
+    this.send('[]', formatLogPosition(at));
+    await this.settleOldest();
   }
 
   private async writeOrders(): Promise<void> {
@@ -81,45 +100,53 @@ export class Builder {
   }
 
   private async write(changes: Changes): Promise<void> {
-    for (const text of changes.encodeParts(MAX_WORDS)) {
+    for (const operations of changes.encodeParts(MAX_WORDS)) {
       if (this.sent.length >= MAX_IN_FLIGHT) await this.settleOldest();
-      const { chunk } = this;
-      this.sent.push({ chunk, text, outcome: this.fill(chunk, text) });
-      this.chunk += 1;
+      this.send(operations, fillingAt(this.token, this.chunk + 1));
       await nextTurn(); // requests that this process serves come first
     }
   }
 
-  private fill(chunk: number, text: string): Promise<Outcome> {
-    const outcome = fill(this.redis, this.keys, this.token, chunk, text);
-    outcome.catch(() => undefined); // told when its turn to be settled comes
-    return outcome;
+  private send(operations: string, next: string): void {
+    const { chunk } = this;
+    this.sent.push({ chunk, next, operations, answer: this.advance(chunk, next, operations) });
+    this.chunk += 1;
+  }
+
+  private async advance(chunk: number, next: string, operations: string): Promise<Answer> {
+    const expected = fillingAt(this.token, chunk);
+    try {
+      return await advance(this.redis, this.keys, { expected, next, operations });
+    } catch (error) {
+      if (isUnreachable(error)) return { status: 'unreachable', detail: errorMessage(error) };
+      return { status: 'failed', detail: errorMessage(error) };
+    }
   }
 
   private async settleOldest(): Promise<void> {
     const [oldest] = this.sent;
     if (oldest === undefined) return;
     for (let attempt = 1; ; attempt++) {
-      const outcome = await oldest.outcome;
-      if (outcome.status !== 'oom' || attempt === OOM_ATTEMPTS) {
-        this.insist(oldest.chunk, outcome);
-        this.sent.shift();
-        return;
+      const { status, detail } = await oldest.answer;
+      // Where an earlier attempt was carried out and its answer was lost, the checkpoint is where this one leads, or further.
+      const isDone = status === 'elsewhere' && this.sent.some(({ next }) => next === detail);
+      if (status === 'advanced' || isDone) break;
+      if (status !== 'out-of-memory' && status !== 'unreachable') {
+        throw new RebuildAbandoned(
+          `generation ${this.keys.generation}, chunk ${oldest.chunk}: ${status} ${detail}`,
+        );
       }
-      // None of those behind it was written either.
-      await Promise.allSettled(this.sent.map((chunk) => chunk.outcome));
-      await delay(OOM_PAUSE_MS);
-      for (const chunk of this.sent) chunk.outcome = this.fill(chunk.chunk, chunk.text);
+      if (attempt === ATTEMPTS) throw new RedisUnavailable(detail);
+      // None of those behind it was written either, unless it was.
+      await Promise.all(this.sent.map(({ answer }) => answer));
+      await delay(RETRY_PAUSE_MS, undefined, { signal: this.signal });
+      for (const each of this.sent) each.answer = this.advance(each.chunk, each.next, each.operations);
     }
-  }
-
-  private insist(chunk: number, { status, detail }: Outcome): void {
-    if (status === 'applied' || status === 'already') return;
-    throw new RebuildAbandoned(`generation ${this.keys.generation}, chunk ${chunk}: ${status} ${detail}`);
+    this.sent.shift();
   }
 }
 
 /** Whether other orders add to the same key. */
 function isJoined({ kind }: Operation): boolean {
-  return kind === 'count' || kind === 'count-field' || kind === 'rank' || kind === 'add-id';
+  return kind === 'count' || kind === 'count-field' || kind === 'rank' || kind === 'list';
 }

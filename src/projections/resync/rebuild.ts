@@ -1,20 +1,23 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { parseTip, type TallyEvent } from '../../domain/events';
+import { parseLogPosition } from '../../domain/log-position';
 import type { Database } from '../../mysql/pool';
-import { readAfter } from '../../mysql/log';
-import { Keys } from '../../read-model/keys';
+import { collect } from '../../read-model/collect';
+import { releaseFence, takeFence } from '../../read-model/fence';
+import type { Keys, KeySpace } from '../../read-model/keys';
 import type { LiveGeneration } from '../../read-model/live';
-import { flip, takeLock, type ScriptedRedis } from '../../read-model/scripts';
+import { promote } from '../../read-model/promote';
+import type { Redis } from '../../redis/client';
+import type { Applying } from '../projector/apply-events';
+import { catchUp } from '../projector/catch-up';
+import { RecentHistory } from '../projector/recent-history';
 import { ahead } from './ahead';
-import { catchUp } from '../projector/applier';
 import { Builder, RebuildAbandoned } from './builder';
-import { discard, KEEPER_TTL_MS, retire } from './generations';
-import { tipOfHead, withSnapshot } from './snapshot';
+import type { BringForward } from './comparison';
+import { collecting, type Work } from './resync-lease';
+import { withSnapshot } from './snapshot';
 import { verify, type Verification } from './verify';
-import type { Work } from './work';
 
-const FLIP_ATTEMPTS = 20;
-const FENCE_TTL_MS = 2000;
+const PROMOTE_ATTEMPTS = 20;
 
 export interface Rebuilt {
   keys: Keys;
@@ -25,103 +28,105 @@ export interface Rebuilt {
   verifyMs: number;
 }
 
+/** What a rebuild needs. */
+export interface Rebuilding {
+  redis: Redis;
+  database: Database;
+  live: LiveGeneration;
+  space: KeySpace;
+  work: Work;
+}
+
 /**
- * Fills a new generation from one snapshot of MySQL, brings it up to date, verifies it, and makes it the live
- * one. The old generation answers meanwhile. Nothing is locked, and a builder may die at any moment: its leftovers
- * are collected by the next.
- * @throws RebuildAbandoned
+ * Fills a new generation from one snapshot of MySQL, brings it up to date, verifies it, and promotes it. The old generation
+ * answers meanwhile. Nothing is locked, and a builder may die at any moment: the next resync collects what it leaves.
+ * @throws RebuildAbandoned, RedisUnavailable
  */
-export async function rebuild(
-  redis: ScriptedRedis,
-  database: Database,
-  live: LiveGeneration,
-  work: Work,
-): Promise<Rebuilt> {
-  const keys = new Keys(live.prefix, randomBytes(4).toString('hex'));
-  const builder = new Builder(redis, keys);
-  await builder.begin();
-  // A sign of life that does not come through is noticed by the next chunk, or by the flip.
-  const alive = setInterval(() => void builder.keep().catch(() => undefined), KEEPER_TTL_MS / 4);
+export async function rebuild(rebuilding: Rebuilding): Promise<Rebuilt> {
+  const { redis, database, space, work } = rebuilding;
+  const keys = space.generation(randomBytes(4).toString('hex'));
+  const applying = { redis, keys, history: new RecentHistory(database), signal: work.signal };
   try {
     const startedAt = performance.now();
-    const orders = await fillFromSnapshot(database, builder, work);
-    await work.progress({ phase: 'catching up' });
-    await catchUp(redis, database, keys, { onProgress: () => work.progress({}) });
+    const orders = await fillFromSnapshot(rebuilding, keys);
+    work.progress({ phase: 'catching up' });
+    await catchUp(applying, database, { onPage: () => work.progress({}) });
     const loadedAt = performance.now();
-    await work.progress({ phase: 'verifying', done: 0 });
-    const verification = await verify(redis, database, keys, { repair: true, work });
+    work.progress({ phase: 'verifying', done: 0 });
+    const verification = await verify(redis, database, keys, {
+      repair: true,
+      progress: work.progress,
+      signal: work.signal,
+      bringForward: bringForward(applying, database, work),
+    });
     const verifiedAt = performance.now();
-    await goLive(redis, database, live, keys, work);
+    await goLive(rebuilding, applying);
     const loadMs = Math.round(loadedAt - startedAt);
     const verifyMs = Math.round(verifiedAt - loadedAt);
     return { keys, orders, verification, loadMs, verifyMs };
   } catch (error) {
-    // Best effort: what is left is collected when the builder's sign of life has expired.
-    await discardUnlessLive(redis, live, keys).catch(() => undefined);
+    // Best effort: what is left is collected by the next resync. A generation that went live is in use, and stays.
+    await collect(redis, space, keys, { leaseToken: work.leaseToken, onProgress: () => undefined }).catch(
+      () => undefined,
+    );
     throw error;
-  } finally {
-    clearInterval(alive);
   }
 }
 
 /** @returns how many orders there were. */
-async function fillFromSnapshot(database: Database, builder: Builder, work: Work): Promise<number> {
-  return withSnapshot(database, async (snapshot) => {
-    await work.progress({ phase: 'loading', total: snapshot.head.ordersLive });
-    for await (const events of snapshot.catalogue()) await builder.add(events);
-    let done = 0;
-    for await (const page of ahead(snapshot.orders())) {
-      await builder.add(page.map((order): TallyEvent => ({ type: 'OrderCreated', order })));
-      done += page.length;
-      await work.progress({ done });
+async function fillFromSnapshot({ redis, database, space, work }: Rebuilding, keys: Keys): Promise<number> {
+  const builder = new Builder(redis, keys, work.signal);
+  await builder.begin();
+  return withSnapshot(database, work.signal, async (snapshot) => {
+    if (!space.isOf(snapshot.head.logId)) throw new RebuildAbandoned('MySQL has another log by now');
+    work.progress({ phase: 'loading', total: snapshot.head.live.order });
+    let orders = 0;
+    for await (const page of ahead(snapshot.pages())) {
+      await builder.add(page);
+      if (page[0]?.type === 'OrderCreated') orders += page.length;
+      work.progress({ done: orders });
     }
-    await builder.end(tipOfHead(snapshot.head));
-    return done;
+    await builder.end(snapshot.head);
+    return orders;
   });
 }
 
 /**
- * Flips the pointer. The new generation must not be behind the old one, to which others go on applying: where it does not
- * catch up by being faster, a fence holds the old one still for the moment.
+ * Promotes the new generation. It must not be behind the old one, to which others go on applying: where it does not catch up
+ * by being faster, the fencing lock holds the old one still for the moment.
  */
-async function goLive(
-  redis: ScriptedRedis,
-  database: Database,
-  live: LiveGeneration,
-  keys: Keys,
-  work: Work,
-): Promise<void> {
+async function goLive({ redis, database, live, space, work }: Rebuilding, applying: Applying): Promise<void> {
+  const { keys, history } = applying;
   const old = await live.refresh();
-  const token = randomUUID();
+  const fenceToken = randomUUID();
+  let isFenced = false;
   try {
-    for (let attempt = 1; attempt <= FLIP_ATTEMPTS; attempt++) {
-      await catchUp(redis, database, keys, { onProgress: () => work.progress({}) });
-      const { status, detail } = await flip(redis, keys, old);
-      if (status === 'applied' || status === 'already') {
+    for (let attempt = 1; attempt <= PROMOTE_ATTEMPTS; attempt++) {
+      await catchUp(applying, database, { onPage: () => work.progress({}) });
+      const { status, detail } = await promote(redis, space, keys, old);
+      if (status === 'promoted') {
         await live.refresh();
-        if (old !== undefined) await retire(redis, old);
         return;
       }
       if (status !== 'behind' || old === undefined) {
         throw new RebuildAbandoned(`generation ${keys.generation} cannot go live: ${status} ${detail}`);
       }
-      if (await isForeign(database, detail)) await redis.del(old.applied);
-      else await takeLock(redis, old.fence, token, FENCE_TTL_MS);
+      const at = parseLogPosition(detail);
+      if (at !== undefined && (await history.held([at])).length > 0)
+        isFenced = await takeFence(redis, old, fenceToken);
+      // A position of another history means nothing to the new generation.
+      else await collect(redis, space, old, { ...collecting(work), lostAt: detail });
     }
   } finally {
-    if (old !== undefined) await redis.tallyReleaseIfMine(old.fence, token);
+    // The lock expires by itself, and goes with the generation where that was replaced.
+    if (old !== undefined && isFenced) await releaseFence(redis, old, fenceToken).catch(() => undefined);
   }
   throw new RebuildAbandoned(`generation ${keys.generation} did not catch up with the live one`);
 }
 
-/** The answer to a flip may have been lost: then the generation is live, and must stay. */
-async function discardUnlessLive(redis: ScriptedRedis, live: LiveGeneration, keys: Keys): Promise<void> {
-  if ((await live.refresh())?.generation !== keys.generation) await discard(redis, keys);
-}
-
-/** Whether a tip is of another history than the log, which means nothing to a new generation. */
-async function isForeign(database: Database, applied: string): Promise<boolean> {
-  const tip = parseTip(applied);
-  if (tip === undefined) return true;
-  return (await database.session((session) => readAfter(session, tip, 1))).kind === 'foreign';
+/** Brings a generation forward as a verification needs it. */
+export function bringForward(applying: Applying, database: Database, work: Work): BringForward {
+  return async (_, fenceToken) => {
+    await catchUp({ ...applying, fenceToken }, database, { onPage: () => work.progress({}) });
+  };
 }

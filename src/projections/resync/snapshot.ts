@@ -1,128 +1,139 @@
-import { isDeepStrictEqual } from 'node:util';
-import { subjectId, type Order, type TallyEvent, type Tip } from '../../domain/events';
-import { readProductsAfter, readUsersAfter } from '../../mysql/tables/catalogue';
-import type { Database, Session } from '../../mysql/pool';
-import { latestEvents, readHead, readOrdersWithoutRow, type Head, type SubjectKind } from '../../mysql/log';
+import { once } from 'node:events';
+import { subjectId, type SubjectKind } from '../../domain/events';
+import { reconcile, statedBy, type Stated } from '../../domain/reconcile';
+import { latestEvents, readHead, subjectsWithoutRow, type Head } from '../../mysql/log';
+import type { Database } from '../../mysql/pool';
+import type { Session } from '../../mysql/session';
 import { readOrdersAfter } from '../../mysql/tables/orders';
+import { readProductsAfter } from '../../mysql/tables/products';
+import { readUsersAfter } from '../../mysql/tables/users';
 
 /** Small, so that what a page is made into is gone again before the garbage collector takes it for lasting. */
 const PAGE_ROWS = 200;
-/** A snapshot reads page by page, but a page may be slow on a busy server. */
-const STATEMENT_TIMEOUT_MS = 60_000;
+/** The whole log is read. A page has the bound of every other statement: a connection that has gone dead is noticed soon. */
+const WHOLE_LOG_TIMEOUT_MS = 60_000;
 
-/** Everything that MySQL says at one position, as the events that would create it. */
+/** Something that another program changed in MySQL, and that the log does not say yet. */
+export interface OutOfBandChange {
+  kind: SubjectKind;
+  id: number;
+  /** Why the log can never say it, where that is so. */
+  irreconcilable?: string;
+}
+
+type OnChange = (change: OutOfBandChange) => void;
+
+/** Everything that exists at one position of the log. */
 export interface Snapshot {
   /** Where it stands. */
   head: Head;
-  /** The products and users, in pages; as the log states them, like the orders. */
-  catalogue(unadopted?: UnadoptedListener): AsyncGenerator<TallyEvent[]>;
   /**
-   * The orders **as the log states them**, in pages. Where another program wrote, changed or deleted an order and that
-   * is not adopted yet, the log's content counts, because it is what every later event builds on; `unadopted` is told
-   * of the order.
+   * What exists **as the log states it**, in pages of one kind: first products, then users, then orders. Where another
+   * program wrote, changed or deleted something, the log's word counts until it is reconciled, because it is what every
+   * later event builds on; `onChange` is told of it.
    */
-  orders(unadopted?: UnadoptedListener): AsyncGenerator<Order[]>;
+  pages(onChange?: OnChange): AsyncGenerator<Stated[]>;
 }
 
-/** Something that another program changed in MySQL, and that the log does not tell yet. */
-export interface Unadopted {
-  kind: SubjectKind;
-  id: number;
-}
-
-type UnadoptedListener = (subject: Unadopted) => void;
-
-/** Opens a snapshot for `work`. */
+/** Opens a snapshot for `work`. @throws what the signal was aborted with, at once: MySQL may have gone silent. */
 export async function withSnapshot<T>(
   database: Database,
+  signal: AbortSignal | undefined,
   work: (snapshot: Snapshot) => Promise<T>,
 ): Promise<T> {
-  return database.session(async (session) => {
+  const working = database.session(async (session) => {
     await session.beginSnapshot();
     const head = await readHead(session);
     return work({
       head,
-      catalogue: (unadopted = () => undefined) => readCatalogue(session, unadopted),
-      orders: (unadopted = () => undefined) => readOrders(session, head, unadopted),
+      async *pages(onChange = () => undefined) {
+        yield* pagesOf(session, head, 'product', onChange);
+        yield* pagesOf(session, head, 'user', onChange);
+        yield* pagesOf(session, head, 'order', onChange);
+      },
     });
-  }, STATEMENT_TIMEOUT_MS);
-}
-
-async function* readCatalogue(session: Session, unadopted: UnadoptedListener): AsyncGenerator<TallyEvent[]> {
-  for (let after = 0; ;) {
-    const rows = await readProductsAfter(session, after, PAGE_ROWS);
-    if (rows.length === 0) break;
-    const stated = rows.map(({ id, name, sku }) => ({
-      type: 'ProductAdded' as const,
-      productId: id,
-      name,
-      sku,
-    }));
-    yield await asLogged(session, 'product', stated, unadopted);
-    after = rows.at(-1)?.id ?? after;
-  }
-  for (let after = 0; ;) {
-    const rows = await readUsersAfter(session, after, PAGE_ROWS);
-    if (rows.length === 0) break;
-    const stated = rows.map(({ id, name }) => ({ type: 'UserRegistered' as const, userId: id, name }));
-    yield await asLogged(session, 'user', stated, unadopted);
-    after = rows.at(-1)?.id ?? after;
-  }
-}
-
-/** What the log says of the subjects of a page of rows, which say `stated`. */
-async function asLogged(
-  session: Session,
-  kind: SubjectKind,
-  stated: TallyEvent[],
-  unadopted: UnadoptedListener,
-): Promise<TallyEvent[]> {
-  const latest = await latestEvents(session, kind, stated.map(subjectId));
-  return stated.flatMap((event) => {
-    const id = subjectId(event);
-    const logged = latest.get(id)?.event;
-    if (isDeepStrictEqual(logged, event)) return event;
-    unadopted({ kind, id });
-    return logged?.type === event.type ? logged : [];
   });
+  return signal === undefined ? working : Promise.race([working, aborted(signal)]);
 }
 
-async function* readOrders(
+async function aborted(signal: AbortSignal): Promise<never> {
+  if (!signal.aborted) await once(signal, 'abort');
+  throw signal.reason;
+}
+
+async function* pagesOf(
   session: Session,
   head: Head,
-  unadopted: UnadoptedListener,
-): AsyncGenerator<Order[]> {
+  kind: SubjectKind,
+  onChange: OnChange,
+): AsyncGenerator<Stated[]> {
   let logged = 0;
   for (let after = 0; ;) {
-    const page = await readOrdersAfter(session, after, PAGE_ROWS);
-    if (page.length === 0) break;
-    const foreignIds = page.filter((stored) => !stored.asLogged).map(({ order }) => order.orderId);
-    for (const id of foreignIds) unadopted({ kind: 'order', id });
-    const asLogged = await loggedOrders(session, foreignIds);
-    const orders = page.flatMap(({ order, asLogged: same }) =>
-      same ? order : (asLogged.get(order.orderId) ?? []),
-    );
-    logged += orders.length;
-    yield orders;
-    after = page.at(-1)?.order.orderId ?? after;
+    const page = await readPage[kind](session, after);
+    const last = page.at(-1);
+    if (last === undefined) break;
+    const asLogged = await statedByLog(session, kind, page, onChange);
+    logged += asLogged.length;
+    yield asLogged;
+    after = subjectId(last.stated);
   }
-  if (logged === head.ordersLive) return;
-  const missing = await readOrdersWithoutRow(session);
-  for (const id of missing) unadopted({ kind: 'order', id });
+  if (logged === head.live[kind]) return;
+  // The log says that more exist than have a row.
+  const missing = await subjectsWithoutRow(session, kind, WHOLE_LOG_TIMEOUT_MS);
+  for (const id of missing) onChange({ kind, id });
   for (let at = 0; at < missing.length; at += PAGE_ROWS) {
-    const orders = await loggedOrders(session, missing.slice(at, at + PAGE_ROWS));
-    yield [...orders.values()];
+    const latest = await latestEvents(session, kind, missing.slice(at, at + PAGE_ROWS));
+    yield [...latest.values()].flatMap(({ event }) => statedBy(event) ?? []);
   }
 }
 
-/** What the log says of these orders; those that it says do not exist are left out. */
-async function loggedOrders(session: Session, ids: number[]): Promise<Map<number, Order>> {
-  const latest = await latestEvents(session, 'order', ids);
-  const orders = new Map<number, Order>();
-  for (const [id, { event }] of latest) if (event.type === 'OrderCreated') orders.set(id, event.order);
-  return orders;
+/** A row, as the event that would create it. */
+interface Row {
+  stated: Stated;
+  /** Whether the row itself tells that the log says the same. */
+  isAsLogged: boolean;
 }
 
-export function tipOfHead({ position, commandId }: Head): Tip {
-  return { position, commandId };
+const readPage: Record<SubjectKind, (session: Session, after: number) => Promise<Row[]>> = {
+  async product(session, after) {
+    const rows = await readProductsAfter(session, after, PAGE_ROWS);
+    return rows.map(({ id, name, sku }) => ({
+      stated: { type: 'ProductAdded', productId: id, name, sku },
+      isAsLogged: false,
+    }));
+  },
+  async user(session, after) {
+    const rows = await readUsersAfter(session, after, PAGE_ROWS);
+    return rows.map(({ id, name }) => ({
+      stated: { type: 'UserRegistered', userId: id, name },
+      isAsLogged: false,
+    }));
+  },
+  async order(session, after) {
+    const rows = await readOrdersAfter(session, after, PAGE_ROWS);
+    return rows.map(({ order, asLogged }) => ({
+      stated: { type: 'OrderCreated', order },
+      isAsLogged: asLogged,
+    }));
+  },
+};
+
+/** What the log says of the subjects of a page. */
+async function statedByLog(
+  session: Session,
+  kind: SubjectKind,
+  page: Row[],
+  onChange: OnChange,
+): Promise<Stated[]> {
+  const ids = page.flatMap(({ stated, isAsLogged }) => (isAsLogged ? [] : [subjectId(stated)]));
+  const latest = await latestEvents(session, kind, ids);
+  return page.flatMap(({ stated, isAsLogged }) => {
+    if (isAsLogged) return stated;
+    const id = subjectId(stated);
+    const logged = latest.get(id)?.event;
+    const found = reconcile(stated, logged);
+    if ('irreconcilable' in found) onChange({ kind, id, irreconcilable: found.irreconcilable });
+    else if (found.events.length > 0) onChange({ kind, id });
+    return statedBy(logged) ?? [];
+  });
 }

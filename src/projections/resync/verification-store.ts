@@ -1,45 +1,62 @@
 import { z } from 'zod';
-import { verificationKey } from '../../read-model/keys';
-import { readStored } from '../../redis/stored';
-import type { ScriptedRedis } from '../../read-model/scripts';
+import type { KeySpace } from '../../read-model/keys';
+import type { Redis } from '../../redis/client';
+import { parseStored, readText } from '../../redis/stored';
 import type { Verification } from './verify';
 
-const storedVerification = z.object({
+/** The last verification by whichever instance, as `GET /read-model` shows it. */
+export const storedVerification = z.object({
   generation: z.string(),
-  position: z.number(),
+  position: z.int(),
   started_at: z.string(),
   finished_at: z.string(),
-  orders: z.number(),
-  drift: z.number(),
-  repaired: z.number(),
-  unadopted: z.number(),
-  adopted: z.number(),
+  orders: z.int(),
+  drift: z.int(),
+  repaired: z.int(),
+  out_of_band: z.int().meta({ description: 'Changes that other programs made in MySQL' }),
+  reconciled: z.int().meta({ description: 'Of these, changes that the log says by now' }),
+  irreconcilable: z
+    .array(z.string())
+    .meta({ description: 'The first of those that the log can never say, each with its reason' }),
   findings: z.array(
     z.object({ key: z.string(), expected: z.string(), found: z.string(), repaired: z.boolean() }),
   ),
 });
 
-/** The last verification by whichever instance, as `GET /read-model` shows it. */
 export type StoredVerification = z.output<typeof storedVerification>;
 
-export async function saveVerification(
-  redis: ScriptedRedis,
-  prefix: string,
-  { unadopted, startedAt, ...rest }: Verification & { adopted: number; startedAt: number },
-): Promise<StoredVerification> {
-  const stored: StoredVerification = {
+/** Irreconcilable rows that are named; all are counted in `out_of_band`. */
+const MAX_NAMED = 20;
+
+/** What is kept of a verification. Times are milliseconds since 1970. */
+export function summaryOf(
+  { outOfBand, ...rest }: Verification,
+  { reconciled, startedAt, finishedAt }: { reconciled: number; startedAt: number; finishedAt: number },
+): StoredVerification {
+  const irreconcilable = outOfBand.flatMap(({ kind, id, irreconcilable: reason }) =>
+    reason === undefined ? [] : [`${kind} ${id}: ${reason}`],
+  );
+  return {
     ...rest,
-    unadopted: unadopted.length,
+    out_of_band: outOfBand.length,
+    reconciled,
+    irreconcilable: irreconcilable.slice(0, MAX_NAMED),
     started_at: new Date(startedAt).toISOString(),
-    finished_at: new Date().toISOString(),
+    finished_at: new Date(finishedAt).toISOString(),
   };
-  await redis.set(verificationKey(prefix), JSON.stringify(stored));
-  return stored;
+}
+
+export async function saveVerification(
+  redis: Redis,
+  space: KeySpace,
+  verification: StoredVerification,
+): Promise<void> {
+  await redis.set(space.verification, JSON.stringify(verification));
 }
 
 export async function readVerification(
-  redis: ScriptedRedis,
-  prefix: string,
+  redis: Redis,
+  space: KeySpace,
 ): Promise<StoredVerification | undefined> {
-  return readStored(redis, verificationKey(prefix), storedVerification);
+  return parseStored(await readText(redis, space.verification), storedVerification);
 }

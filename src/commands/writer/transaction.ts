@@ -1,0 +1,144 @@
+import type { EventId } from '../../domain/ids';
+import { Problem } from '../../domain/problems';
+import { append, findEvents, type Appended, type FoundEvent, type NewEvent } from '../../mysql/append';
+import type { Dialect } from '../../mysql/dialect';
+import { isBeforeCommit } from '../../mysql/failures';
+import type { Database } from '../../mysql/pool';
+import { all, both, mapQuery, type Query } from '../../mysql/session';
+import type { Command, Draft } from './command';
+import { uniqueEventId } from './identity';
+import type { Pending } from './pending';
+import { receiptOf, type Receipt } from './receipts';
+
+/** The packet with the COMMIT was not answered, or with an error that may have come out of the COMMIT itself. */
+export class CommitInDoubt extends Error {
+  override readonly name = 'CommitInDoubt';
+}
+
+/** What became of a command. */
+export type Outcome = Receipt | Problem | 'locked' | { told: unknown };
+
+export interface Transaction {
+  outcomes: Map<Pending, Outcome>;
+  /** What was appended to the log; undefined where no command was accepted. */
+  appended: Appended | undefined;
+  /** How many commands it carried. */
+  accepted: number;
+}
+
+/**
+ * Carries out commands in one transaction of two packets: the look-ups, then everything else with its COMMIT.
+ * @throws CommitInDoubt, and whatever keeps the transaction as a whole from being carried out.
+ */
+export async function carryOut(
+  database: Database,
+  group: Pending[],
+  timeoutMs: number,
+): Promise<Transaction> {
+  const lookUpMs = timeoutMs / 3;
+  for (const pending of group) pending.stage = 'looking-up';
+  const dialect = await database.dialect(lookUpMs);
+  return database.session(async (session) => {
+    const [facts, logged] = await session.ask(lookUp(group, dialect));
+    for (const pending of group) pending.stage = 'waiting';
+
+    const outcomes = new Map<Pending, Outcome>();
+    const isLate = (pending: Pending) => pending.isLate && !logged.has(pending.command.identity.eventId);
+    for (const pending of group.filter(isLate)) outcomes.set(pending, pending.lateProblem());
+    const inTime = group.filter((pending) => !outcomes.has(pending));
+    const { decisions, events, rows } = decideGroup(
+      inTime.map(({ command }) => command),
+      facts,
+      logged,
+    );
+    const accepted = new Map<Pending, number>();
+    for (const [index, pending] of inTime.entries()) {
+      const decision = decisions[index];
+      if (decision === undefined) throw new Error('a command without a decision');
+      if (typeof decision === 'number') accepted.set(pending, decision);
+      else outcomes.set(pending, decision);
+    }
+    if (accepted.size === 0) return { outcomes, appended: undefined, accepted: 0 };
+
+    for (const pending of accepted.keys()) pending.stage = 'sent';
+    const statements = [...rows].flatMap(([kind, accepted]) => kind.write(accepted));
+    const packet = both({ statements, read: () => undefined }, append(events));
+    const [, appended] = await session.ask(packet, { timeoutMs, ends: true }).catch((error: unknown) => {
+      if (isBeforeCommit(error)) throw error;
+      throw new CommitInDoubt('the answer to a COMMIT was lost', { cause: error });
+    });
+    for (const [pending, place] of accepted) {
+      const logged = appended.events[place];
+      // Committed: an error here must not have it carried out again.
+      if (logged === undefined)
+        outcomes.set(pending, new Problem('internal-error', 'The command has no event.'));
+      else outcomes.set(pending, { logged, replayed: false });
+    }
+    return { outcomes, appended, accepted: accepted.size };
+  }, lookUpMs);
+}
+
+type Kind = Command['kind'];
+
+/** What each kind looks up, and the receipts of the commands that may have been carried out before. */
+function lookUp(group: Pending[], dialect: Dialect): Query<[Map<Kind, unknown>, Map<EventId, FoundEvent>]> {
+  const inputs = new Map<Kind, unknown[]>();
+  for (const { command } of group) {
+    const same = inputs.get(command.kind);
+    if (same === undefined) inputs.set(command.kind, [command.input]);
+    else same.push(command.input);
+  }
+  const facts = [...inputs].map(([kind, inputs]) =>
+    mapQuery(kind.lookUp(inputs, dialect), (facts): [Kind, unknown] => [kind, facts]),
+  );
+  const ids = group.filter(({ mayBeLogged }) => mayBeLogged).map(({ command }) => command.identity.eventId);
+  // The receipts come last. So where a duplicate request is the reason why a command is refused, its event is found, too.
+  return both(
+    mapQuery(all(facts), (entries) => new Map(entries)),
+    findEvents(ids),
+  );
+}
+
+interface DecidedGroup {
+  /** Of each command: what became of it; where it is accepted, the place of its own event among the events. */
+  decisions: (Outcome | number)[];
+  events: NewEvent[];
+  /** Of the accepted commands. */
+  rows: Map<Kind, unknown[]>;
+}
+
+/** Pure: decides a group, as a fold in the order in which the commands came. */
+export function decideGroup(
+  commands: Command[],
+  facts: ReadonlyMap<Kind, unknown>,
+  logged: ReadonlyMap<EventId, FoundEvent>,
+): DecidedGroup {
+  const events: NewEvent[] = [];
+  const rows = new Map<Kind, unknown[]>();
+  const decisions = commands.map((command): Outcome | number => {
+    const { kind, input, identity, now } = command;
+    const found = logged.get(identity.eventId);
+    if (found !== undefined) return receiptOf(found, identity);
+    const accepted = rows.get(kind) ?? [];
+    const decision = kind.decide(facts.get(kind), accepted, input, now);
+    if (decision === 'locked' || decision instanceof Problem || 'told' in decision) return decision;
+    rows.set(kind, accepted);
+    accepted.push(decision.row);
+    events.push(...identified(command, decision.events));
+    return events.length - 1;
+  });
+  return { decisions, events, rows };
+}
+
+/** The command's identity goes to its own event, the last one; the others correct the log on the way. */
+function identified({ identity, now }: Command, drafts: Draft[]): NewEvent[] {
+  return drafts.map((draft, index) => {
+    const isOwn = index === drafts.length - 1;
+    return {
+      ...draft,
+      eventId: draft.eventId ?? (isOwn ? identity.eventId : uniqueEventId()),
+      requestHash: isOwn ? identity.requestHash : null,
+      occurredAt: now,
+    };
+  });
+}

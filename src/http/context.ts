@@ -1,0 +1,19 @@
+import type { CommandContext } from '../commands/context';
+import type { LogPosition } from '../domain/log-position';
+import type { Database } from '../mysql/pool';
+import type { ReadModelStatus, Readiness } from '../projections/status';
+import type { Reader } from '../read-model/reader';
+import type { Metrics } from './metrics';
+
+/** What the routes need; put together in app.ts. */
+export interface HttpContext {
+  commands: CommandContext;
+  reader: Reader;
+  /** For reading products and users. */
+  database: Database;
+  metrics: Metrics;
+  /** Whether the reports contain a log position, waiting for it within `PROJECTION_WAIT_MS`. */
+  awaitProjected(at: LogPosition): Promise<boolean>;
+  readModelStatus(): Promise<ReadModelStatus>;
+  readiness(): Promise<Readiness>;
+}

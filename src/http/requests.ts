@@ -1,0 +1,101 @@
+/**
+ * The parts that the schemas of several requests share. Examples stand before a transform: OpenAPI shows what a client
+ * sends, and zod leaves out the examples of what a transform makes of it.
+ */
+import { z } from 'zod';
+import { eventId, positionOf } from '../domain/ids';
+import type { MinPosition } from '../domain/log-position';
+import type { DayRange } from '../queries/ranges';
+
+/** An id in a path or a query, which is text there. */
+export const idInUrl = z.coerce.number().int().positive();
+
+export const limit = (fallback: number) => z.coerce.number().int().min(1).max(100).default(fallback);
+
+export const cursor = z
+  .string()
+  .regex(/^[1-9]\d{0,15}$/, 'must be a next_cursor of an earlier answer')
+  .transform(Number)
+  .refine(Number.isSafeInteger, 'must be a next_cursor of an earlier answer')
+  .optional()
+  .meta({ description: '`next_cursor` of the page before' });
+
+/** Far enough from 9999, the last year that sorts as text. */
+const LAST_DAY = '9900-01-01';
+
+const day = z.iso
+  .date()
+  .refine((text) => text <= LAST_DAY, `must not be after ${LAST_DAY}`)
+  .meta({ description: 'A day in UTC', examples: ['2026-11-01'] });
+
+/** A range of days, or none. A schema with these two goes on with `.superRefine(checkRange).transform(withRange)`. */
+export const range = { from: day.optional(), to: day.optional() };
+
+interface MaybeRange {
+  from?: string | undefined;
+  to?: string | undefined;
+}
+
+export function checkRange({ from, to }: MaybeRange, context: z.RefinementCtx): void {
+  const fault = faultOf(from, to);
+  if (fault !== undefined) context.addIssue({ code: 'custom', path: ['to'], message: fault });
+}
+
+function faultOf(from: string | undefined, to: string | undefined): string | undefined {
+  if ((from === undefined) !== (to === undefined)) return 'from and to go together';
+  if (from === undefined || to === undefined || from < to) return undefined;
+  return 'must be after from: `from` is included, `to` is not';
+}
+
+export function withRange<T extends MaybeRange>({ from, to, ...rest }: T) {
+  const range: DayRange | undefined = from === undefined || to === undefined ? undefined : { from, to };
+  return { ...rest, range };
+}
+
+export const commandHeaders = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+    .optional()
+    .meta({ description: 'Makes a retry safe: the same key and content are carried out once' }),
+});
+
+const MIN_POSITION = /^\d{1,16}(:[0-9a-f]{32})?$/;
+
+export const readHeaders = z.looseObject({
+  'tally-min-position': z
+    .string()
+    .regex(MIN_POSITION, 'must be the Tally-Position of an earlier answer, or its number')
+    .meta({
+      description:
+        'The answer must contain this position: the `Tally-Position` of an earlier answer. A bare number works too, but ' +
+        'after a restore of MySQL the same number may be another event.',
+      examples: ['76:0192f5a4c1d27b6e9a3f4c5d6e7f8091'],
+    })
+    .transform(parseMinPosition)
+    .optional(),
+});
+
+function parseMinPosition(text: string, context: z.RefinementCtx): MinPosition {
+  const [digits, identity] = text.split(':');
+  const number = Number(digits);
+  if (!Number.isSafeInteger(number)) {
+    context.addIssue('must be below 2^53');
+    return z.NEVER;
+  }
+  const position = positionOf(number);
+  return identity === undefined ? { position } : { position, eventId: eventId(identity) };
+}
+
+/** The validated parts of a request whose route has these schemas. */
+export interface Parsed<R> {
+  params: R extends { params: infer S extends z.ZodType } ? z.output<S> : unknown;
+  query: R extends { querystring: infer S extends z.ZodType } ? z.output<S> : unknown;
+  body: R extends { body: infer S extends z.ZodType } ? z.output<S> : unknown;
+}
+
+/** What the routes' handlers do with a reply. */
+export interface Reply {
+  code(status: number): unknown;
+  header(name: string, value: string): unknown;
+}

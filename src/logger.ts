@@ -1,0 +1,7 @@
+import { pino, type DestinationStream, type Logger } from 'pino';
+import type { Config } from './config';
+
+export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, stream?: DestinationStream): Logger {
+  const options = { level: config.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  return stream === undefined ? pino(options) : pino(options, stream);
+}

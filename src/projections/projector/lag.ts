@@ -1,0 +1,62 @@
+import type { Instant } from '../../domain/ids';
+import type { LogPosition } from '../../domain/log-position';
+import type { Head } from '../../mysql/log';
+
+export interface LagStatus {
+  applied: LogPosition | undefined;
+  head: LogPosition | undefined;
+  /** How long ago `head` was last seen. */
+  headAgeMs: number | undefined;
+  /** How many orders the log says exist, as last seen. */
+  orders: number;
+  lagEvents: number;
+  /** Age of the oldest event that is not applied. */
+  lagSeconds: number;
+  /** Why nothing is being applied, if so. */
+  stalled: string | undefined;
+}
+
+/** How far the read model is behind the log, as this process last saw both. */
+export class Lag {
+  applied: LogPosition | undefined;
+  oldestUnappliedAt: Instant | undefined;
+  stalled: string | undefined;
+  private seenHead: LogPosition | undefined;
+  private seenAt: number | undefined;
+  private orders = 0;
+
+  get head(): LogPosition | undefined {
+    return this.seenHead;
+  }
+
+  /** This process has just committed up to `last`, beginning with an event of that time. */
+  committed(last: LogPosition, firstOccurredAt: Instant | undefined): void {
+    this.oldestUnappliedAt ??= firstOccurredAt;
+    if (last.position <= (this.seenHead?.position ?? 0)) return;
+    this.seenHead = last;
+    this.seenAt = performance.now();
+  }
+
+  /** Ignores what MySQL answered before our last commit. A later answer with a lower position counts: MySQL was restored. */
+  sawHead({ position, eventId, live, askedAt }: Head): void {
+    if (this.seenAt !== undefined && askedAt < this.seenAt) return;
+    this.seenHead = { position, eventId };
+    this.seenAt = askedAt;
+    this.orders = live.order;
+  }
+
+  status(): LagStatus {
+    const { applied, seenHead: head, seenAt, oldestUnappliedAt: oldest, orders, stalled } = this;
+    const lagEvents = Math.max(0, (head?.position ?? 0) - (applied?.position ?? 0));
+    const lagSeconds = lagEvents === 0 || oldest === undefined ? 0 : (Date.now() - Date.parse(oldest)) / 1000;
+    return {
+      applied,
+      head,
+      headAgeMs: seenAt === undefined ? undefined : performance.now() - seenAt,
+      orders,
+      lagEvents,
+      lagSeconds: Math.max(0, lagSeconds),
+      stalled,
+    };
+  }
+}

@@ -1,0 +1,119 @@
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { CollectOptions } from '../../read-model/collect';
+import type { KeySpace } from '../../read-model/keys';
+import type { Redis } from '../../redis/client';
+import { Lease, readLeaseNote } from '../../redis/lease';
+import { parseStored } from '../../redis/stored';
+
+const LOG_EVERY_MS = 3_000;
+
+const workState = z.object({
+  kind: z.enum(['rebuild', 'verify', 'repair']),
+  phase: z.string(),
+  done: z.number(),
+  total: z.number(),
+  startedAt: z.number(),
+});
+
+/** What a resync is doing, and how far it is; `done` and `total` count orders. */
+export type WorkState = z.output<typeof workState>;
+
+/** Told at every step of a resync; may throw to stop it. */
+export type OnProgress = (update: Partial<Pick<WorkState, 'phase' | 'done' | 'total'>>) => void;
+
+export interface WorkOptions {
+  /** Told at every step; undefined at the end. */
+  observe?: ((state: WorkState | undefined) => void) | undefined;
+  /** Told every few seconds how far the work is. */
+  log: Logger;
+  /** Ends the work at its next step. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What `collect` needs of the work that it is a part of. */
+export function collecting({ leaseToken, progress }: Work): CollectOptions {
+  return { leaseToken, onProgress: () => progress({}) };
+}
+
+/** Another instance is resyncing at this moment. */
+export class ResyncBusy extends Error {
+  override readonly name = 'ResyncBusy';
+}
+
+export interface Work {
+  leaseToken: string;
+  progress: OnProgress;
+  /** Ends every wait. */
+  signal: AbortSignal;
+}
+
+/**
+ * Takes turns with other instances at resyncing, and tells everybody how far it is. The lease only saves double work: every
+ * step of a resync is correct without it.
+ * @throws ResyncBusy where another instance is at it.
+ */
+export async function withResyncLease<T>(
+  redis: Redis,
+  space: KeySpace,
+  kind: WorkState['kind'],
+  options: WorkOptions,
+  run: (work: Work) => Promise<T>,
+): Promise<T> {
+  const report = reporter(kind, options);
+  const lease = await Lease.take(redis, space.lease, () => JSON.stringify(report.state));
+  if (lease === undefined) {
+    const other = await readWork(redis, space);
+    throw new ResyncBusy(
+      `another instance is at it${other === undefined ? '' : ` (${describeWork(other)})`}`,
+    );
+  }
+  const progress: OnProgress = (update) => {
+    lease.lost.throwIfAborted();
+    report.progress(update);
+  };
+  try {
+    const signals = options.signal === undefined ? [lease.lost] : [lease.lost, options.signal];
+    return await run({ leaseToken: lease.token, progress, signal: AbortSignal.any(signals) });
+  } finally {
+    options.observe?.(undefined);
+    await lease.release().catch((error: unknown) => {
+      options.log.debug({ err: error }, 'could not give the resync lease back; it expires by itself');
+    });
+  }
+}
+
+/** As the progress of work under a lease, for work that needs none. */
+export function reporter(
+  kind: WorkState['kind'],
+  { observe, log, signal }: WorkOptions,
+): { state: WorkState; progress: OnProgress } {
+  const state: WorkState = { kind, phase: 'starting', done: 0, total: 0, startedAt: Date.now() };
+  let loggedAt = performance.now();
+  return {
+    state,
+    progress(update) {
+      signal?.throwIfAborted();
+      Object.assign(state, update);
+      observe?.(state);
+      if (performance.now() - loggedAt < LOG_EVERY_MS) return;
+      loggedAt = performance.now();
+      log.info(describeWork(state));
+    },
+  };
+}
+
+/** What some instance is doing at the moment, if any. */
+export async function readWork(redis: Redis, space: KeySpace): Promise<WorkState | undefined> {
+  return parseStored(await readLeaseNote(redis, space.lease), workState);
+}
+
+/** For people: `rebuild: loading, 41 % of 830 orders, 2,100 orders/s, 3 s left`. */
+export function describeWork({ kind, phase, done, total, startedAt }: WorkState): string {
+  const seconds = (Date.now() - startedAt) / 1000;
+  const rate = seconds > 0 ? done / seconds : 0;
+  const share = total > 0 ? `, ${Math.floor((100 * done) / total)} % of ${total} orders` : '';
+  const left = rate > 0 && total > done ? `, ${Math.ceil((total - done) / rate)} s left` : '';
+  const speed = done > 0 ? `, ${Math.round(rate)} orders/s` : '';
+  return `${kind}: ${phase}${share}${speed}${left}`;
+}

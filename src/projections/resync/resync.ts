@@ -1,0 +1,165 @@
+import type { Logger } from 'pino';
+import type { Database } from '../../mysql/pool';
+import { collect } from '../../read-model/collect';
+import type { Keys, KeySpace } from '../../read-model/keys';
+import type { LiveGeneration } from '../../read-model/live';
+import { scan } from '../../read-model/scan';
+import type { Redis } from '../../redis/client';
+import type { GenerationLost } from '../projector/generation-lost';
+import { RecentHistory } from '../projector/recent-history';
+import { bringForward, rebuild, type Rebuilt } from './rebuild';
+import { collecting, withResyncLease, type Work, type WorkState } from './resync-lease';
+import type { OutOfBandChange } from './snapshot';
+import { saveVerification, summaryOf, type StoredVerification } from './verification-store';
+import { MAX_FINDINGS, verify, type Finding } from './verify';
+
+export interface ResyncDeps {
+  redis: Redis;
+  database: Database;
+  live: LiveGeneration;
+  log: Logger;
+  /** Brings to the log what another program did; `nothing-to-do` where that was done already. */
+  reconcile: (
+    change: OutOfBandChange,
+  ) => Promise<'reconciled' | 'nothing-to-do' | { irreconcilable: string }>;
+  /** Told what is going on, for `GET /read-model` and progress bars; undefined when nothing is. */
+  observe?: ((state: WorkState | undefined) => void) | undefined;
+  onFinding?: ((finding: Finding) => void) | undefined;
+  /** Ends the resync at its next step; it leaves nothing half-done. */
+  signal?: AbortSignal | undefined;
+}
+
+/** There is no complete read model that could be verified. */
+export class NoReadModel extends Error {
+  override readonly name = 'NoReadModel';
+}
+
+/**
+ * A blue/green rebuild: builds a new generation beside the live one, verifies it, and promotes it.
+ * @param lost the live generation, where it cannot be kept up any more: it is collected first, so that nobody reads it and
+ * it does not take the memory that the new one needs.
+ * @throws ResyncBusy, RebuildAbandoned, RedisUnavailable
+ */
+export async function runRebuild(
+  deps: ResyncDeps,
+  lost?: GenerationLost,
+): Promise<Rebuilt & { reconciled: number }> {
+  const space = spaceOf(deps);
+  return withResyncLease(deps.redis, space, 'rebuild', deps, async (work) => {
+    const { redis, database, live, log } = deps;
+    if (lost !== undefined) await collect(redis, space, lost.keys, { ...collecting(work), lostAt: lost.at });
+    await collectUnused(deps, space, work);
+    const startedAt = Date.now();
+    const rebuilt = await rebuild({ redis, database, live, space, work });
+    const { keys, orders, verification, loadMs, verifyMs } = rebuilt;
+    const { drift, findings, outOfBand } = verification;
+    if (drift > 0)
+      log.error({ drift, findings }, 'a freshly built read model differed from MySQL and was repaired');
+    const reconciled = await reconcileAll(deps, outOfBand, work);
+    const stored = summaryOf(verification, { reconciled, startedAt, finishedAt: Date.now() });
+    await saveVerification(redis, space, stored);
+    log.info(
+      { generation: keys.generation, orders, reconciled, loadMs, verifyMs },
+      'the read model was rebuilt and is live',
+    );
+    await collectUnused(deps, space, work);
+    return { ...rebuilt, reconciled };
+  });
+}
+
+/**
+ * Compares the live generation with MySQL, repairs what differs, and reconciles what other programs changed.
+ * @throws ResyncBusy, NoReadModel, GenerationLost
+ */
+export async function runRepair(deps: ResyncDeps): Promise<StoredVerification> {
+  const space = spaceOf(deps);
+  return withResyncLease(deps.redis, space, 'repair', deps, async (work) => {
+    const { redis, database, live, log } = deps;
+    const keys = await liveKeys(live);
+    const startedAt = Date.now();
+    const applying = { redis, keys, history: new RecentHistory(database), signal: work.signal };
+    const verification = await verify(redis, database, keys, {
+      repair: true,
+      progress: work.progress,
+      signal: work.signal,
+      bringForward: bringForward(applying, database, work),
+      onFinding: findingReporter(deps),
+    });
+    const reconciled = await reconcileAll(deps, verification.outOfBand, work);
+    const stored = summaryOf(verification, { reconciled, startedAt, finishedAt: Date.now() });
+    await saveVerification(redis, space, stored);
+    logVerification(log, stored);
+    await collectUnused(deps, space, work);
+    return stored;
+  });
+}
+
+/** Collects what the pointer does not name: builds that died, and generations that were replaced. */
+async function collectUnused({ redis }: ResyncDeps, space: KeySpace, work: Work): Promise<void> {
+  work.progress({ phase: 'removing old read models' });
+  const generations = new Set<string>();
+  for await (const key of scan(redis, space.pattern)) {
+    const generation = space.generationOf(key);
+    if (generation !== undefined) generations.add(generation);
+  }
+  for (const generation of generations) {
+    await collect(redis, space, space.generation(generation), collecting(work));
+  }
+}
+
+/** The keys of the log, whose id every read of the head tells. */
+export function spaceOf({ live }: Pick<ResyncDeps, 'live'>): KeySpace {
+  if (live.space === undefined) throw new NoReadModel('MySQL was not asked yet which log it has');
+  return live.space;
+}
+
+/** @throws NoReadModel */
+export async function liveKeys(live: LiveGeneration): Promise<Keys> {
+  const keys = await live.refresh();
+  if (keys === undefined) throw new NoReadModel('there is no read model to verify');
+  return keys;
+}
+
+/** Tells of findings; a model that is wrong everywhere must not flood the log. */
+export function findingReporter({ log, onFinding }: ResyncDeps): (finding: Finding) => void {
+  let found = 0;
+  return (finding) => {
+    found += 1;
+    if (found <= MAX_FINDINGS) log.warn({ finding }, 'a key of the read model was not what MySQL says');
+    onFinding?.(finding);
+  };
+}
+
+function logVerification(log: Logger, { findings, ...figures }: StoredVerification): void {
+  if (figures.drift === 0 && figures.out_of_band === 0)
+    log.info(figures, 'the read model was verified: it is what MySQL says');
+  else
+    log.warn(
+      { ...figures, findings: findings.length },
+      'the read model was verified and differed from MySQL',
+    );
+}
+
+/** @returns how many changes the log says now that it did not say before. */
+async function reconcileAll(deps: ResyncDeps, changes: OutOfBandChange[], work: Work): Promise<number> {
+  if (changes.length === 0) return 0;
+  let reconciled = 0;
+  for (const change of changes) {
+    work.progress({ phase: 'reconciling what other programs changed' });
+    try {
+      const { irreconcilable } = change;
+      const outcome = irreconcilable === undefined ? await deps.reconcile(change) : { irreconcilable };
+      if (outcome === 'reconciled') reconciled += 1;
+      if (typeof outcome === 'object')
+        deps.log.error(
+          { ...change, ...outcome },
+          'a row of another program can never be in the reports: correct it in MySQL, or delete it',
+        );
+    } catch (error) {
+      // The next verification tries it again.
+      deps.log.error({ err: error, change }, 'could not reconcile what another program changed in MySQL');
+    }
+  }
+  deps.log.warn({ found: changes.length, reconciled }, 'reconciled what other programs changed in MySQL');
+  return reconciled;
+}

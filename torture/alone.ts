@@ -1,0 +1,65 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Clients } from './clients';
+import { faultOf, type FaultName } from './faults';
+import { heal } from './healing';
+import { judge } from './judge';
+import { Random } from './random';
+import { MYSQL_RESTORED, restoreBackup } from './restored';
+import type { RunOptions } from './run';
+import type { Servers } from './servers';
+import { ready, setStage, type Stage } from './stage';
+
+type Options = Pick<RunOptions, 'seed' | 'faults' | 'clients'> & { rounds: number };
+
+/**
+ * Each fault alone, `rounds` times under load. `told` gets the times until all was well again, in milliseconds.
+ * @returns what was wrong.
+ */
+export async function measureHealing(
+  servers: Servers,
+  build: string,
+  { seed, rounds, faults, clients: count }: Options,
+  told: (fault: FaultName | typeof MYSQL_RESTORED, times: number[]) => void,
+): Promise<string[]> {
+  const stage = await setStage(servers, build);
+  stage.repairsDamage = false; // the question is how long the scheduled verification takes
+  try {
+    const clients = new Clients(stage.services, stage.history);
+    await clients.fillCatalogue();
+    const random = new Random(seed);
+    clients.start(count, random.fork());
+    for (const name of faults) {
+      const times: number[] = [];
+      while (times.length < rounds) {
+        clients.resume();
+        await delay(500);
+        const detail = await faultOf(name).inject(stage, random.fork());
+        if (detail === undefined) continue;
+        clients.pause();
+        times.push(await heal(stage, clients, random));
+        for (const window of stage.history.damage) window.to = Math.min(window.to, stage.history.now());
+      }
+      told(name, times);
+    }
+    await clients.stop();
+    const { violations } = await judge(stage, clients);
+    // From here on orders are missing that were acknowledged: a backup has no newer ones. Only the healing counts.
+    const times: number[] = [];
+    while (times.length < rounds) {
+      if (times.length > 0) await startAnew(stage);
+      await restoreBackup(servers.mysql, clients, () => clients.start(count, random.fork()));
+      times.push(await heal(stage, clients, random));
+    }
+    told(MYSQL_RESTORED, times);
+    return violations;
+  } finally {
+    await stage.close();
+  }
+}
+
+/** A service that sees two other histories within a minute takes them for a copy of the database, and stops rebuilding. */
+async function startAnew({ services }: Stage): Promise<void> {
+  await Promise.all(services.map((service) => service.terminate()));
+  for (const service of services) service.start();
+  await Promise.all(services.map((service) => ready(service)));
+}
