@@ -112,6 +112,24 @@ test('another database behind the same Redis and prefix has a read model of its 
   }
 });
 
+test('another database that takes the place of the first one under a running service is followed without a write', async () => {
+  const other = await newPlace();
+  try {
+    const tally = await start();
+    const { user, products } = await seedCatalogue(tally, ['1.00']);
+    await tally.post('/orders', { user_id: user, items: [{ product_id: products[0], quantity: 1 }] });
+    await caughtUp(place);
+    await (await startTally(other)).app.close(); // for its tables
+    await restore(place.sql, await backUp(other.sql));
+    await until(async () => (await tally.get('/health/ready')).status === 200);
+    await until(async () => (await tally.get('/orders/reports/summary')).body.orders === 0);
+    expect((await tally.get('/orders')).body.orders).toEqual([]);
+  } finally {
+    await Promise.all(running.splice(0).map(({ app }) => app.close()));
+    await other.close();
+  }
+});
+
 test('a rebuild by hand gets over a MySQL that was restored while no service was running', async () => {
   const tally = await start();
   const { user, products } = await seedCatalogue(tally, ['1.00']);

@@ -161,7 +161,9 @@ test('what the log last said of a subject, what it counts, and what has no row',
   expect([...earlier.values()].map(({ event }) => event)).toMatchObject([{ name: 'Tea' }]);
   const head = await databases.reads.session(readHead);
   expect(head.live).toEqual({ ...before.live, product: before.live.product + 2, user: before.live.user + 1 });
-  const withoutRow = await databases.reads.session((session) => subjectsWithoutRow(session, 'product', 10_000));
+  const withoutRow = await databases.reads.session((session) =>
+    subjectsWithoutRow(session, 'product', 10_000),
+  );
   expect(withoutRow).toEqual([901, 903]);
 });
 

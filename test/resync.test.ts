@@ -174,6 +174,22 @@ test('all damages at once are repaired by a restart', async () => {
   expect(await reports()).toEqual(before);
 });
 
+test.each([
+  ['totals', (key: string) => place.redis.hset(key, 'orders', 'abc'), 'summary'],
+  ['totals', (key: string) => place.redis.hset(key, 'revenue', '1.5'), 'summary'],
+  ['users:spent', (key: string) => place.redis.zadd(key, -5000, 'nobody'), 'highest-spenders'],
+])(
+  'a value in %s that is no number is refused as damage, and repaired at once',
+  async (suffix, damage, report) => {
+    const before = await reports();
+    await damage(await liveKeyOf(place, suffix));
+    const refused = await tally.get(`/orders/reports/${report}`);
+    expect([refused.status, refused.body.type]).toEqual([503, 'urn:tally:problem:read-model-damaged']);
+    await until(async () => (await tally.get(`/orders/reports/${report}`)).status === 200);
+    expect(await reports()).toEqual(before);
+  },
+);
+
 test.each(['live pointer', 'checkpoint', 'lease', 'verification'])(
   'a %s of another type, which would never expire, keeps nothing from healing',
   async (name) => {

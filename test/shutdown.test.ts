@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { caughtUp, holdFence, liveKeyOf, newPlace, seedCatalogue, startTally, until } from './support/tally';
 
 test('a shutdown answers what is in flight and refuses the rest', async () => {
@@ -71,6 +73,35 @@ test('a shutdown does not wait for a repair that holds the fencing lock', async 
     const untilMs = Number(await place.redis.hget(await liveKeyOf(place, 'checkpoint'), 'fence_until'));
     expect(untilMs).toBeGreaterThan(Number(seconds) * 1000 + Number(microseconds) / 1000);
   } finally {
+    await place.close();
+  }
+});
+
+test('a shutdown waits neither for a silent connection nor for half a request', async () => {
+  const place = await newPlace();
+  const sockets: Socket[] = [];
+  try {
+    const tally = await startTally(place);
+    const { port } = new URL(tally.app.url);
+    const halves = [
+      '',
+      'GET /orders HTTP/1.1\r\n',
+      'POST /users HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{"',
+    ];
+    const ended = halves.map(async (half) => {
+      const socket = connect(Number(port), '127.0.0.1');
+      sockets.push(socket);
+      await once(socket, 'connect');
+      socket.resume(); // or it would never see its end
+      socket.on('error', () => undefined); // a reset is an end, too
+      socket.write(half);
+      return once(socket, 'close');
+    });
+    await until(() => sockets.every(({ connecting }) => !connecting));
+    await tally.app.close();
+    expect(await Promise.all(ended)).toHaveLength(halves.length);
+  } finally {
+    for (const socket of sockets) socket.destroy();
     await place.close();
   }
 });

@@ -1,6 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config';
+import { errorMessage } from '../domain/errors';
 import { formatLogPosition, type LogPosition } from '../domain/log-position';
 import { migrate } from '../mysql/migrate';
 import {
@@ -135,7 +136,11 @@ function seconds(ms: number): string {
 /** Writes all findings to a file, at once: drift is rare, and what was found must not be lost with the process. */
 function openFindings(file: string | undefined): Pick<ResyncDeps, 'onFinding'> {
   if (file === undefined) return {};
-  writeFileSync(file, ''); // fails now, rather than after minutes, where it cannot be written
+  try {
+    writeFileSync(file, ''); // fails now, rather than after minutes, where it cannot be written
+  } catch (error) {
+    throw new NotNow(`the findings cannot be written: ${errorMessage(error)}`);
+  }
   return { onFinding: (finding) => appendFileSync(file, `${JSON.stringify(finding)}\n`) };
 }
 
@@ -147,7 +152,8 @@ function describeVerification({ findings, ...found }: StoredVerification): strin
   ];
   if (found.out_of_band > 0)
     lines.push(`${found.out_of_band} changes of other programs in MySQL, ${found.reconciled} reconciled`);
-  for (const row of found.irreconcilable) lines.push(`  never in the reports: ${row}`);
+  for (const row of found.irreconcilable)
+    lines.push(`  not reconciled, the reports keep what the log says: ${row}`);
   for (const { key, expected, found: value } of findings)
     lines.push(`  ${key}\n    expected ${expected}\n    found    ${value}`);
   if (findings.length < drift)

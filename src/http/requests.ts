@@ -8,7 +8,11 @@ import type { MinPosition } from '../domain/log-position';
 import type { DayRange } from '../queries/ranges';
 
 /** An id in a path or a query, which is text there. */
-export const idInUrl = z.coerce.number().int().positive();
+export const idInUrl = z
+  .string()
+  .regex(/^[1-9]\d{0,15}$/, 'must be a positive whole number')
+  .transform(Number)
+  .refine(Number.isSafeInteger, 'must be below 2^53');
 
 export const limit = (fallback: number) => z.coerce.number().int().min(1).max(100).default(fallback);
 

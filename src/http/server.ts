@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import fastJson, { type Schema } from 'fast-json-stringify';
@@ -130,20 +131,33 @@ function oncePerValue(serialize: (value: unknown) => string): (value: unknown) =
 }
 
 /**
- * While the server closes, requests in flight are answered, and further ones on the same connections refused. Node closes
- * the connections that are idle when a server begins to close, but not those that become idle when their last answer is
- * out; a client that keeps them open would hold up the shutdown for the whole keep-alive timeout.
+ * While the server closes, complete requests in flight are answered, and further ones on the same connections refused. All
+ * other connections are ended: Node itself would wait for one that is silent, or has sent half a request, for as long as
+ * its client likes.
  */
 function drainWhenClosing(app: App): void {
+  const latest = new Map<Socket, IncomingMessage | undefined>();
   let isClosing = false;
-  app.addHook('onRequest', (_request, _reply, done) => {
+  app.server.on('connection', (socket) => {
+    latest.set(socket, undefined);
+    socket.once('close', () => latest.delete(socket));
+  });
+  app.addHook('onRequest', (request, _reply, done) => {
+    latest.set(request.raw.socket, request.raw);
     if (!isClosing) return done();
     const detail = 'The service is shutting down; nothing was changed.';
     return done(new Problem('overloaded', detail, { retryAfterSeconds: 1 }));
   });
+  app.addHook('onResponse', (request, _reply, done) => {
+    const { socket } = request.raw;
+    if (latest.get(socket) === request.raw) latest.set(socket, undefined);
+    done();
+  });
   app.addHook('preClose', async () => {
     isClosing = true;
-    const timer = setInterval(() => app.server.closeIdleConnections(), DRAIN_CHECK_MS);
+    const timer = setInterval(() => {
+      for (const [socket, request] of latest) if (request?.complete !== true) socket.destroy();
+    }, DRAIN_CHECK_MS);
     app.server.once('close', () => clearInterval(timer));
     timer.unref();
   });

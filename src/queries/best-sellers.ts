@@ -3,7 +3,7 @@ import { id, money } from '../domain/answers';
 import { formatMinor } from '../domain/money';
 import { rankedProduct, type Keys, type Period } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading, ReadingScript, type Reading } from '../read-model/reading-script';
+import { mapReading, ReadingScript, type Reading, wholeNumber } from '../read-model/reading-script';
 import { coverRange, type DayRange } from './ranges';
 import { otherMeasure, topOfPeriods, type Measure, type TopProduct } from './top-of-periods';
 
@@ -58,7 +58,7 @@ function bestSeller([member, sum, other, name, sku]: TopProduct, measure: Measur
     product_id: rankedProduct(member),
     name,
     sku,
-    quantity_sold: Number(units),
-    revenue: formatMinor(BigInt(revenue)),
+    quantity_sold: wholeNumber(units),
+    revenue: formatMinor(BigInt(wholeNumber(revenue))),
   };
 }

@@ -3,7 +3,7 @@ import { id, money, time } from '../domain/answers';
 import type { OrderId } from '../domain/ids';
 import { Problem } from '../domain/problems';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading } from '../read-model/reading-script';
+import { mapReading, wholeNumber } from '../read-model/reading-script';
 import { readTogether } from './read-together';
 
 export const order = z.object({
@@ -47,10 +47,10 @@ export async function getOrder(
 export function orderAnswer(row: string[]): OrderAnswer {
   const [orderId = '', userId = '', total = '', itemsCount = '', items = '', createdAt = ''] = row;
   return {
-    order_id: Number(orderId),
-    user_id: Number(userId),
+    order_id: wholeNumber(orderId),
+    user_id: wholeNumber(userId),
     total_amount: total,
-    items_count: Number(itemsCount),
+    items_count: wholeNumber(itemsCount),
     items: parseItems(items),
     created_at: createdAt,
   };
@@ -62,8 +62,8 @@ function parseItems(text: string): OrderAnswer['items'] {
   return text.split(';').map((line) => {
     const [product = '', quantity = ''] = line.split(',');
     return {
-      product_id: Number(product.slice('product_id:'.length)),
-      quantity: Number(quantity.slice('quantity:'.length)),
+      product_id: wholeNumber(product.slice('product_id:'.length)),
+      quantity: wholeNumber(quantity.slice('quantity:'.length)),
     };
   });
 }

@@ -3,7 +3,7 @@ import { id, money } from '../domain/answers';
 import { formatMinor } from '../domain/money';
 import { rankedUser } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading, ReadingScript } from '../read-model/reading-script';
+import { mapReading, ReadingScript, wholeNumber } from '../read-model/reading-script';
 
 export const highestSpenders = z.array(
   z.object({ user_id: id, name: z.string(), total_expense: money, orders_count: z.int() }),
@@ -29,7 +29,7 @@ export async function readHighestSpenders(
       rows.map(([member, amount, ordersCount, name]) => ({
         user_id: rankedUser(member),
         name,
-        total_expense: formatMinor(BigInt(amount)),
+        total_expense: formatMinor(BigInt(wholeNumber(amount))),
         orders_count: ordersCount,
       })),
     );

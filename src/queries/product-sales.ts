@@ -5,7 +5,7 @@ import { formatMinor } from '../domain/money';
 import { Problem } from '../domain/problems';
 import { rankingMember } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading } from '../read-model/reading-script';
+import { mapReading, wholeNumber } from '../read-model/reading-script';
 import { readTogether } from './read-together';
 
 export const productSales = z.object({
@@ -40,9 +40,9 @@ export async function readProductSales(
         product_id: productId,
         name: name || '',
         sku: sku || '',
-        quantity_sold: Number(sold || 0),
+        quantity_sold: wholeNumber(sold),
         // Rankings hold negated amounts.
-        revenue: formatMinor(-BigInt(score || 0)),
+        revenue: formatMinor(-BigInt(wholeNumber(score))),
       };
     });
   });

@@ -2,7 +2,7 @@ import { isSameLogPosition } from '../domain/log-position';
 import { Problem } from '../domain/problems';
 import { rankedProduct, type Keys, type Period } from '../read-model/keys';
 import type { Reader } from '../read-model/reader';
-import { ReadingScript, type Reading } from '../read-model/reading-script';
+import { ReadingScript, type Reading, wholeNumber } from '../read-model/reading-script';
 import { readTogether, type ReadCommand, type Reply } from './read-together';
 
 /** What products are ranked by. */
@@ -109,7 +109,7 @@ async function tryScan(
       const [flat = []] = replies;
       for (let index = 0; index < flat.length; index += 2) {
         const member = flat[index] || '';
-        sums.set(member, (sums.get(member) ?? 0) - Number(flat[index + 1]));
+        sums.set(member, (sums.get(member) ?? 0) - wholeNumber(flat[index + 1]));
       }
       if (flat.length < 2 * PAGE) break;
     }
@@ -131,7 +131,7 @@ async function tryScan(
   const others = replies.slice(top.length);
   const value = top.map((member, index): TopProduct => {
     const [name, sku] = replies[index] ?? [];
-    const other = others.reduce((sum, scores) => sum - Number(scores[index] || 0), 0);
+    const other = others.reduce((sum, scores) => sum - wholeNumber(scores[index]), 0);
     return [member, String(sums.get(member) ?? 0), String(other), name || '', sku || ''];
   });
   return { at: start.at, value };

@@ -3,7 +3,7 @@ import { money } from '../domain/answers';
 import { formatMinor, type Minor } from '../domain/money';
 import type { Keys, Period } from '../read-model/keys';
 import type { Reader } from '../read-model/reader';
-import { mapReading, type Reading } from '../read-model/reading-script';
+import { mapReading, type Reading, wholeNumber } from '../read-model/reading-script';
 import { readTogether, type ReadCommand } from './read-together';
 
 /** What a report says of a span of time. */
@@ -40,9 +40,9 @@ export async function readTotals(
   ]);
   return mapReading(await readTogether(redis, keys, commands), (replies) =>
     replies.map(([orders, units, revenue]) => ({
-      orders: Number(orders || 0),
-      units: Number(units || 0),
-      revenue: BigInt(revenue || 0),
+      orders: wholeNumber(orders),
+      units: wholeNumber(units),
+      revenue: BigInt(wholeNumber(revenue)),
     })),
   );
 }

@@ -5,7 +5,7 @@ import { isUnreachable, isWrongType, redisProblem, type Redis } from '../redis/c
 import { Coalescing } from './coalescing';
 import type { Keys } from './keys';
 import type { LiveGeneration } from './live';
-import type { Reading } from './reading-script';
+import { DamagedValue, type Reading } from './reading-script';
 
 /** What was read, and the log position at which it is true. */
 export interface Positioned<T> {
@@ -28,7 +28,7 @@ export interface ReaderNeeds {
   supervisor: {
     /** Whether this generation is known to be lost, for example of another history than the log. */
     isLost(keys: Keys): boolean;
-    /** Told that a reading met a key of the wrong type. */
+    /** Told that a reading met a key that does not hold what it should. */
     verifySoon(): void;
     /** What to tell a client while there is no model. */
     whyThereIsNone(): Promise<Problem>;
@@ -111,9 +111,11 @@ export class Reader {
     } catch (error) {
       if (error instanceof Problem) throw error;
       if (isUnreachable(error)) throw redisProblem(error);
-      if (!isWrongType(error)) throw error;
+      // RangeError: what should be an id is none.
+      const isDamage = error instanceof DamagedValue || error instanceof RangeError || isWrongType(error);
+      if (!isDamage) throw error;
       this.needs.supervisor.verifySoon();
-      const detail = 'A key has another type than it should; a repair has been called for.';
+      const detail = 'A key does not hold what it should; a repair has been called for.';
       throw new Problem('read-model-damaged', detail, { retryAfterSeconds: 2, cause: error });
     }
   }

@@ -73,8 +73,9 @@ export function reportRoutes(app: App, { reader }: HttpContext): void {
 
   app.get(
     '/orders/reports/summary',
-    readRoute({ tags, summary: 'All orders in four figures', answer: summary }, (_request, options) =>
-      readSummary(reader, options),
+    readRoute(
+      { tags, summary: 'All orders in four figures', querystring: z.strictObject({}), answer: summary },
+      (_request, options) => readSummary(reader, options),
     ),
   );
 

@@ -19,6 +19,8 @@ export interface CaughtUp {
 }
 
 export interface CatchUpOptions {
+  /** Told of every head that is read, before anything is made of it. */
+  onHead?: (head: Head) => void;
   /** Told before every page, and of the oldest event in it. */
   onPage?: (state: CaughtUp, oldest: LoggedEvent | undefined) => void;
 }
@@ -31,7 +33,7 @@ export interface CatchUpOptions {
 export async function catchUp(
   applying: Applying,
   database: Database,
-  { onPage }: CatchUpOptions = {},
+  { onHead, onPage }: CatchUpOptions = {},
 ): Promise<CaughtUp> {
   const { history, signal } = applying;
   let at = await checkpointOf(applying);
@@ -42,6 +44,7 @@ export async function catchUp(
       head: await readHead(session),
       continuation: await readAfter(session, at, PAGE_EVENTS),
     }));
+    onHead?.(head);
     if (continuation.kind === 'diverged') {
       // Read again: perhaps the generation was repaired or replaced while we looked.
       const now = await checkpointOf(applying);

@@ -114,8 +114,7 @@ export class Projector {
     this.isCatchUpWanted = true;
     // The first failure, and then seldom: an outage is one event, not a thousand lines.
     const { log } = this.options;
-    const message =
-      'cannot bring events to the read model; commands go on, the projector tries again by itself';
+    const message = 'cannot bring events to the read model; the projector tries again by itself';
     if (this.failures === 1 || this.failures % 100 === 0)
       log.error({ err: error, failures: this.failures }, message);
     else log.debug({ err: error, failures: this.failures }, message);
@@ -139,9 +138,9 @@ export class Projector {
       this.lag.stalled = undefined;
     } catch (error) {
       if (!(error instanceof GenerationLost)) throw error;
-      // Perhaps it was only replaced by another generation.
-      const now = await this.live.refresh();
-      if (now !== undefined && now.generation !== keys.generation) {
+      // Perhaps it was only replaced by another generation, or belongs to another log than MySQL has by now.
+      await this.live.refresh();
+      if (!this.isLive(keys)) {
         this.isCatchUpWanted = true;
         return;
       }
@@ -189,10 +188,10 @@ export class Projector {
     const { redis, history, database } = this;
     let counted = 0;
     const { isAtHead } = await catchUp({ redis, keys, history, signal }, database, {
-      onPage: ({ at, applied, head }, oldest) => {
+      onHead: (head) => this.sawHead(head),
+      onPage: ({ at, applied }, oldest) => {
         this.options.onApplied('catch-up', applied - counted);
         counted = applied;
-        this.sawHead(head);
         this.reached(at);
         this.lag.oldestUnappliedAt = oldest?.occurredAt ?? this.pending.oldest()?.occurredAt;
       },

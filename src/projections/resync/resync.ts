@@ -5,6 +5,7 @@ import type { Keys, KeySpace } from '../../read-model/keys';
 import type { LiveGeneration } from '../../read-model/live';
 import { scan } from '../../read-model/scan';
 import type { Redis } from '../../redis/client';
+import { catchUp } from '../projector/catch-up';
 import type { GenerationLost } from '../projector/generation-lost';
 import { RecentHistory } from '../projector/recent-history';
 import { bringForward, rebuild, type Rebuilt } from './rebuild';
@@ -86,6 +87,8 @@ export async function runRepair(deps: ResyncDeps): Promise<StoredVerification> {
       onFinding: findingReporter(deps),
     });
     const reconciled = await reconcileAll(deps, verification.outOfBand, work);
+    // Whoever repairs by hand looks at the reports next.
+    if (reconciled > 0) await catchUp(applying, database);
     const stored = summaryOf(verification, { reconciled, startedAt, finishedAt: Date.now() });
     await saveVerification(redis, space, stored);
     logVerification(log, stored);
@@ -153,7 +156,7 @@ async function reconcileAll(deps: ResyncDeps, changes: OutOfBandChange[], work: 
       if (typeof outcome === 'object')
         deps.log.error(
           { ...change, ...outcome },
-          'a row of another program can never be in the reports: correct it in MySQL, or delete it',
+          'a row of another program cannot be reconciled, and the reports keep what the log says: correct it in MySQL, or delete it',
         );
     } catch (error) {
       // The next verification tries it again.
