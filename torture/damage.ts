@@ -41,18 +41,29 @@ export const DAMAGES = {
     }
     switch (await redis.type(key)) {
       case 'string':
-        await redis.set(key, random.pick(['7', 'x']));
+        await redis.set(key, random.pick(['7', 'x', '']));
         return;
       case 'hash': {
-        const fields = ['orders', 'units', 'user_id', 'name', 'unexpected'];
-        await redis.hset(key, random.pick(fields), random.int(0, 99));
+        const fields = [
+          'orders',
+          'units',
+          'revenue',
+          'items',
+          'items_count',
+          'user_id',
+          'name',
+          'unexpected',
+        ];
+        await redis.hset(key, random.pick(fields), random.pick([random.int(0, 99), 'x', '-1.5']));
         return;
       }
-      case 'zset':
-        await redis.zadd(key, random.pick([-5, 12, 7777]), `0${random.int(0, 9)}`);
+      case 'zset': {
+        const members = [`0${random.int(0, 9)}`, 'x', ''];
+        await redis.zadd(key, random.pick([-5, 12, 7777, '-inf']), random.pick(members));
         return;
+      }
       case 'set':
-        await redis.sadd(key, random.int(0, 99_999));
+        await redis.sadd(key, random.pick([random.int(0, 99_999), 'x']));
         return;
       default:
     }
