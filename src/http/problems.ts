@@ -51,6 +51,7 @@ export async function sendProblem(
     const cause = extras.cause ?? error;
     if (slug === 'internal-error')
       request.log.error({ err: cause, slug }, 'a request failed with an unexpected error');
+    else if (slug === 'read-model-damaged') request.log.error({ err: cause, slug }, detail);
     else request.log.warn({ slug, reason: errorMessage(cause) }, detail);
   }
   const { retryAfterSeconds, errors, members } = extras;

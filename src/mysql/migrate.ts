@@ -13,6 +13,7 @@ export const MIGRATIONS_DIR = join(__dirname, '..', '..', 'migrations');
 
 /** How long one process waits while another migrates. */
 const LOCK_WAIT_S = 120;
+const IDLE_S = 15;
 const STATEMENT_TIMEOUT_MS = 10 * 60_000;
 
 interface Migration {
@@ -44,6 +45,9 @@ export async function migrate(
   const connection = await connect(databaseUrl, timeoutMs);
   try {
     const ask = asker(connection, timeoutMs);
+    // A process that dies silently must not keep its turn for the server's eight hours.
+    await ask(`SET SESSION wait_timeout = ${IDLE_S}`);
+    if ((await pendingOf(ask, migrations)).length === 0) return [];
     await takeTurn(ask);
     return await applyPending(ask, migrations);
   } finally {
@@ -120,23 +124,7 @@ async function applyPending(ask: Ask, migrations: Migration[]): Promise<string[]
        applied_at TIMESTAMP    NOT NULL DEFAULT CURRENT_TIMESTAMP
      ) ENGINE = InnoDB DEFAULT CHARSET = ascii`,
   );
-  const rows = await ask<{ version: number; checksum: string }>(
-    'SELECT version, checksum FROM schema_migrations',
-  );
-  const applied = new Map(rows.map((row) => [row.version, row.checksum]));
-
-  const edited = migrations.filter(
-    ({ version, checksum }) => (applied.get(version) ?? checksum) !== checksum,
-  );
-  if (edited.length > 0) {
-    const names = edited.map(({ name }) => name).join(', ');
-    throw new MigrationError(
-      `${names}: not what was applied to this database. Either the files were edited (restore them, and add a new one), ` +
-        'or another commit made the database',
-    );
-  }
-
-  const pending = migrations.filter(({ version }) => !applied.has(version));
+  const pending = await pendingOf(ask, migrations);
   for (const { version, name, sql, checksum } of pending) {
     try {
       await ask(sql, [], STATEMENT_TIMEOUT_MS);
@@ -151,4 +139,28 @@ async function applyPending(ask: Ask, migrations: Migration[]): Promise<string[]
     ]);
   }
   return pending.map(({ name }) => name);
+}
+
+/** The migrations that were not applied yet. @throws MigrationError where one that was is another by now. */
+async function pendingOf(ask: Ask, migrations: Migration[]): Promise<Migration[]> {
+  const rows = await ask<{ version: number; checksum: string }>(
+    'SELECT version, checksum FROM schema_migrations',
+  ).catch((error: unknown) => {
+    if (errorCode(error) === 'ER_NO_SUCH_TABLE') return [];
+    throw error;
+  });
+  const applied = new Map(rows.map((row) => [row.version, row.checksum]));
+
+  const edited = migrations.filter(
+    ({ version, checksum }) => (applied.get(version) ?? checksum) !== checksum,
+  );
+  if (edited.length > 0) {
+    const names = edited.map(({ name }) => name).join(', ');
+    throw new MigrationError(
+      `${names}: not what was applied to this database. Either the files were edited (restore them, and add a new one), ` +
+        'or another commit made the database',
+    );
+  }
+
+  return migrations.filter(({ version }) => !applied.has(version));
 }

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogPosition, MinPosition } from '../domain/log-position';
 import { Problem } from '../domain/problems';
-import { isUnreachable, isWrongType, redisProblem, type Redis } from '../redis/client';
+import { isUnreachable, redisProblem, type Redis } from '../redis/client';
 import { Coalescing } from './coalescing';
 import type { Keys } from './keys';
 import type { LiveGeneration } from './live';
-import { DamagedValue, type Reading } from './reading-script';
+import type { Reading } from './reading-script';
 
 /** What was read, and the log position at which it is true. */
 export interface Positioned<T> {
@@ -60,7 +60,7 @@ export class Reader {
    * What `read` reads; `question` names it, with all its parameters. The value is shared, so nobody may change it, and
    * nothing that belongs to one request may go into it.
    * @throws Problem `read-model-building`, `read-model-diverged`, `read-model-unreachable`, `read-model-damaged`,
-   * `read-model-behind`, `unknown-position`, and whatever `read` throws.
+   * `read-model-behind`, `unknown-position`, and the problems that `read` throws.
    */
   async read<T>(
     question: string,
@@ -111,9 +111,7 @@ export class Reader {
     } catch (error) {
       if (error instanceof Problem) throw error;
       if (isUnreachable(error)) throw redisProblem(error);
-      // RangeError: what should be an id is none.
-      const isDamage = error instanceof DamagedValue || error instanceof RangeError || isWrongType(error);
-      if (!isDamage) throw error;
+      // Whatever else a reading meets, it meets in the read model: a key of another type, or a value that is no number.
       this.needs.supervisor.verifySoon();
       const detail = 'A key does not hold what it should; a repair has been called for.';
       throw new Problem('read-model-damaged', detail, { retryAfterSeconds: 2, cause: error });

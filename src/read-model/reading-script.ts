@@ -15,16 +15,11 @@ export function mapReading<T, U>(reading: Reading<T>, map: (value: T) => U): Rea
 /** What a reading script says of a value that there is not: nil. */
 export type Absent = false;
 
-/** A value of the read model is not what it can be: somebody has changed it. */
-export class DamagedValue extends Error {
-  override readonly name = 'DamagedValue';
-}
-
-/** The whole number that a counter, a score or an id states; nil is zero. @throws DamagedValue for anything else. */
+/** The whole number that a counter, a score or an id states; nil is zero. @throws RangeError for anything else. */
 export function wholeNumber(text: string | Absent | undefined): number {
   const value = Number(text || 0);
   if (Number.isSafeInteger(value)) return value;
-  throw new DamagedValue(`not a whole number: ${JSON.stringify(text)}`);
+  throw new RangeError(`not a whole number: ${JSON.stringify(text)}`);
 }
 
 /**
