@@ -19,16 +19,3 @@ export async function inParallel<T>(
   await Promise.all(Array.from({ length: limit }, worker));
   if (failures.length > 0) throw failures[0];
 }
-
-/** Does the work for all items, whatever becomes of the others; results in the order of the items. */
-export async function settleAll<T, R>(
-  items: T[],
-  limit: number,
-  work: (item: T, index: number) => Promise<R>,
-): Promise<PromiseSettledResult<R>[]> {
-  const results: PromiseSettledResult<R>[] = [];
-  await inParallel(items.entries(), limit, async ([index, item]) => {
-    [results[index]] = await Promise.allSettled([work(item, index)]);
-  });
-  return results;
-}

@@ -9,7 +9,7 @@ import type { Decision } from '../src/commands/writer/command';
 import { correctionId, uniqueEventId, uniqueIdentity } from '../src/commands/writer/identity';
 import { decideGroup } from '../src/commands/writer/transaction';
 import type { LoggedEvent, TallyEvent } from '../src/domain/events';
-import { instantAt, orderId, positionOf, productId, userId } from '../src/domain/ids';
+import { instant, instantAt, orderId, positionOf, productId, userId } from '../src/domain/ids';
 import { totalOf, type Order } from '../src/domain/order';
 import { Problem } from '../src/domain/problems';
 import { addMissing, BulkConflict, ORDERS, PRODUCTS, USERS } from '../src/import/bulk';
@@ -157,14 +157,20 @@ describe('delete-order', () => {
     expect(decision).toMatchObject({ events: [{ body: { order: { total: 250n } }, subject: 1 }] });
   });
 
-  test('what no report can state comes and goes without its lines', () => {
-    const decision = decide(facts(undefined, { ...stored, total: 1n }));
-    const empty = { body: { order: { total: 0n, lines: [] } } };
+  test.each([
+    ['a total that is not that of the lines', { ...stored, total: 1n }],
+    ['no date', { ...stored, createdAt: instant('0000-00-00T00:00:00.000Z') }],
+  ])('what no report can state comes and goes now, without its lines: %s', (_about, order) => {
+    const decision = decide(facts(undefined, order));
+    const empty = { body: { order: { total: 0n, lines: [], createdAt: now } } };
     expect(decision).toMatchObject({
       events: [{ ...empty, eventId: correctionId('order', 1, undefined) }, empty],
     });
   });
 });
+
+const tea = { type: 'ProductAdded', productId: productId(1), name: 'Tea', sku: 'T' } as const;
+const ada = { type: 'UserRegistered', userId: userId(1), name: 'Ada' } as const;
 
 test.each<[string, Decision<unknown>, unknown]>([
   [
@@ -189,32 +195,51 @@ test.each<[string, Decision<unknown>, unknown]>([
   ],
   [
     'a product that nobody bought',
-    DELETE_PRODUCT.decide({ exists: true, isInUse: false }, [], productId(1), now),
+    DELETE_PRODUCT.decide({ stated: tea, isInUse: false, latest: logged(tea) }, [], productId(1), now),
     ['ProductRemoved'],
   ],
   [
+    'a product that another program added',
+    DELETE_PRODUCT.decide({ stated: tea, isInUse: false, latest: undefined }, [], productId(1), now),
+    ['ProductAdded', 'ProductRemoved'],
+  ],
+  [
+    'a product that another program brought back',
+    DELETE_PRODUCT.decide(
+      {
+        stated: tea,
+        isInUse: false,
+        latest: logged({ type: 'ProductRemoved', productId: productId(1) }),
+      },
+      [],
+      productId(1),
+      now,
+    ),
+    ['ProductAdded', 'ProductRemoved'],
+  ],
+  [
     'a product that was bought',
-    DELETE_PRODUCT.decide({ exists: true, isInUse: true }, [], productId(1), now),
+    DELETE_PRODUCT.decide({ stated: tea, isInUse: true, latest: undefined }, [], productId(1), now),
     'product-in-use',
   ],
   [
     'a product that does not exist',
-    DELETE_PRODUCT.decide({ exists: false, isInUse: false }, [], productId(1), now),
+    DELETE_PRODUCT.decide({ stated: undefined, isInUse: false, latest: undefined }, [], productId(1), now),
     'product-not-found',
   ],
   [
     'a user without orders',
-    DELETE_USER.decide({ exists: true, isInUse: false }, [], userId(1), now),
+    DELETE_USER.decide({ stated: ada, isInUse: false, latest: logged(ada) }, [], userId(1), now),
     ['UserRemoved'],
   ],
   [
     'a user with orders',
-    DELETE_USER.decide({ exists: true, isInUse: true }, [], userId(1), now),
+    DELETE_USER.decide({ stated: ada, isInUse: true, latest: undefined }, [], userId(1), now),
     'user-in-use',
   ],
   [
     'a user who does not exist',
-    DELETE_USER.decide({ exists: false, isInUse: false }, [], userId(1), now),
+    DELETE_USER.decide({ stated: undefined, isInUse: false, latest: undefined }, [], userId(1), now),
     'user-not-found',
   ],
 ])('%s', (_about, decision, expected) => {

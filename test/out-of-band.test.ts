@@ -1,9 +1,12 @@
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { deleteOrder } from '../src/commands/delete-order';
+import { deleteProduct } from '../src/commands/delete-product';
+import { deleteUser } from '../src/commands/delete-user';
 import { reconcileSubject } from '../src/commands/reconcile';
 import type { SubjectKind } from '../src/domain/events';
-import { orderId } from '../src/domain/ids';
-import { readHead, subjectsWithoutRow } from '../src/mysql/log';
+import { orderId, productId, userId } from '../src/domain/ids';
+import { readAfter, readHead, subjectsWithoutRow } from '../src/mysql/log';
+import { readOrdersAfter } from '../src/mysql/tables/orders';
 import { newPlace, type Place } from './support/place';
 import { now, request, seed, startWriteSide, type WriteSide } from './support/write-side';
 
@@ -152,10 +155,63 @@ test('what no report could state exactly is told and not reconciled; it can be d
   });
   await sql('UPDATE event_head SET revenue_minor = revenue_minor - 7999999999990000');
   for (const id of [wrongTotal, negative]) await deleteOrder(context, orderId(id), request());
-  expect(await logOf('Order', negative)).toEqual([
-    `OrderCreated [${user},[],…]`,
-    `OrderDeleted [${user},[],…]`,
-  ]);
+  expect(await logOf('Order', negative)).toEqual([`OrderCreated [${user},[]]`, `OrderDeleted [${user},[]]`]);
   expect(await live()).toEqual(before);
   expect(await tell(last)).toBe('reconciled');
+});
+
+test('an order without a date is told and not reconciled; it can be deleted, and the log can still be read', async () => {
+  const { context, databases } = instances[0];
+  const before = await databases.reads.session(readHead);
+  const id = await insertOrder('2.50');
+  const other = await place.sql.getConnection();
+  try {
+    await other.query("SET SESSION sql_mode = ''");
+    await other.query("UPDATE orders SET created_at = '0000-00-00' WHERE id = ?", [id]);
+  } finally {
+    other.destroy();
+  }
+  expect(await reconcileSubject(context, { kind: 'order', id }, now())).toEqual({
+    irreconcilable: 'its time is no time',
+  });
+  await deleteOrder(context, orderId(id), request());
+  const next = await databases.reads.session((session) => readAfter(session, before, 10));
+  expect(next).toMatchObject({
+    events: [{ event: { type: 'OrderCreated' } }, { event: { type: 'OrderDeleted' } }],
+  });
+  expect(await live()).toEqual(before.live);
+});
+
+test('a product and a user of another program can be deleted, and the head still counts right', async () => {
+  const { context } = instances[0];
+  const before = await live();
+  const added = await sql(
+    "INSERT INTO products (name, sku, price, created_at) VALUES ('Pot', 'P', 1, NOW())",
+  );
+  const registered = await sql("INSERT INTO users (name, email, created_at) VALUES ('Joe', 'joe@x', NOW())");
+  await deleteProduct(context, productId(added.insertId), request());
+  await deleteUser(context, userId(registered.insertId), request());
+  expect(await live()).toEqual(before);
+  expect(await logOf('Product', added.insertId)).toEqual(['ProductAdded ["Pot","P"]', 'ProductRemoved []']);
+  expect(await logOf('User', registered.insertId)).toEqual(['UserRegistered ["Joe"]', 'UserRemoved []']);
+});
+
+test('an order of a user with an id beyond 2^53 is no order for Tally, and hides no order behind it', async () => {
+  const { context, databases } = instances[0];
+  const beyond = '9007199254740993';
+  await sql(`INSERT INTO users (id, name, email, created_at) VALUES (${beyond}, 'Max', 'max@x', NOW())`);
+  const { insertId: first } = await sql(`INSERT INTO orders (user_id, total_amount) VALUES (${beyond}, 0)`);
+  const { insertId: second } = await sql(`INSERT INTO orders (user_id, total_amount) VALUES (${beyond}, 0)`);
+  const last = await insertOrder('2.50');
+  const page = (after: number) => databases.reads.session((session) => readOrdersAfter(session, after, 2));
+  expect(await page(first - 1)).toEqual({ orders: [], lastId: second });
+  expect(await page(second)).toMatchObject({ orders: [{ order: { orderId: last } }], lastId: last });
+  expect(await page(last)).toEqual({ orders: [], lastId: undefined });
+  const startedAt = performance.now();
+  await expect(deleteOrder(context, orderId(first), request())).rejects.toMatchObject({
+    slug: 'order-not-found',
+  });
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+  await sql('DELETE FROM orders WHERE user_id > 9007199254740991');
+  await sql('DELETE FROM users WHERE id > 9007199254740991');
 });

@@ -1,5 +1,5 @@
 import type { TallyEvent } from '../src/domain/events';
-import { instantAt, orderId, productId, userId } from '../src/domain/ids';
+import { instant, instantAt, orderId, productId, userId } from '../src/domain/ids';
 import { HIGHEST_ORDER_TOTAL } from '../src/domain/money';
 import { totalOf, type Order } from '../src/domain/order';
 import { reconcile, type Reconciliation, type Stated } from '../src/domain/reconcile';
@@ -123,6 +123,12 @@ const TABLE: {
     logged: undefined,
     outcome: { irreconcilable: 'a line has a negative price' },
   },
+  ...['0000-00-00', '2026-11-00', '2026-02-31', '2026-13-01'].map((day) => ({
+    about: `the date ${day}`,
+    row: created(order(1, { createdAt: instant(`${day}T00:00:00.000Z`) })),
+    logged: undefined,
+    outcome: { irreconcilable: 'its time is no time' },
+  })),
   {
     about: 'a total beyond the bound',
     row: created(order(1, { lines: priced(HIGHEST_ORDER_TOTAL, 2) })),

@@ -44,9 +44,15 @@ export class Proxy {
 
   /** Ends all connections, with a reset, and refuses new ones. */
   async cut(): Promise<void> {
+    const refusing = this.refuse();
+    this.reset();
+    await refusing;
+  }
+
+  /** Takes no new connections until `restore`. Resolves when the old ones have ended. */
+  async refuse(): Promise<void> {
     const server = this.server;
     this.server = undefined;
-    this.reset();
     if (server === undefined) return;
     server.close();
     await once(server, 'close');
@@ -68,6 +74,14 @@ export class Proxy {
       link.upstream.destroy();
     }
     this.links.clear();
+  }
+
+  /** Ends all connections for their clients, with a reset. The server is not told, and ends what it has begun. */
+  breakClients(): void {
+    for (const link of this.links) {
+      link.silent = true;
+      link.client.resetAndDestroy();
+    }
   }
 
   /** From now on each packet takes this long, in both directions. */

@@ -3,7 +3,7 @@ import { formatMinor, minorFromDecimal, type Minor } from '../domain/money';
 import { totalOf, type OrderContent, type OrderLine } from '../domain/order';
 import { Problem } from '../domain/problems';
 import { SHARE_LOCK_IF_FREE } from '../mysql/dialect';
-import { mapQuery, select } from '../mysql/session';
+import { both, mapQuery, select, type Query } from '../mysql/session';
 import { insertNewOrders } from '../mysql/tables/orders';
 import type { CommandContext } from './context';
 import type { CommandKind, Decision, Request } from './writer/command';
@@ -42,32 +42,41 @@ export const CREATE_ORDER: CommandKind<Input, Catalogue, OrderContent, 'OrderCre
   events: ['OrderCreated'],
   shares: true,
 
+  /**
+   * Each row with a lock that passes over those that somebody else has locked: without it, the check of the foreign key
+   * would make the whole group wait for a locked row. By the primary key, because a shared lock on an entry of another
+   * index does not lock the row.
+   */
   lookUp(inputs, dialect) {
-    const userIds = [...new Set(inputs.map(({ userId }) => userId))];
-    const productIds = [...new Set(inputs.flatMap(({ items }) => items.map(({ productId }) => productId)))];
     const ifFree = SHARE_LOCK_IF_FREE[dialect];
-    // Each row is read plainly (does it exist?) and with a lock that passes over locked rows (is it free?). Without that
-    // lock, the check of the foreign key would make the whole group wait for a locked row. By the primary key, because a
-    // shared lock on an entry of another index does not lock the row. One statement: each wakes this process once more.
-    const rows = select<{ kind: 'user' | 'product'; is_free: number; id: number; price: string | null }>(
-      `(SELECT 'user' AS kind, 0 AS is_free, id, NULL AS price FROM users WHERE id IN (?))
-        UNION ALL (SELECT 'product', 0, id, NULL FROM products WHERE id IN (?))
-        UNION ALL (SELECT 'user', 1, id, NULL FROM users FORCE INDEX (PRIMARY) WHERE id IN (?) ${ifFree})
-        UNION ALL (SELECT 'product', 1, id, price FROM products FORCE INDEX (PRIMARY) WHERE id IN (?) ${ifFree})`,
-      [userIds, productIds, userIds, productIds],
+    const users = select<{ id: number }>(
+      `SELECT id FROM users FORCE INDEX (PRIMARY) WHERE id IN (?) ${ifFree}`,
+      [userIdsOf(inputs)],
     );
-    return mapQuery(rows, (found) => {
-      const ids = (kind: 'user' | 'product') => found.filter((row) => row.kind === kind).map(({ id }) => id);
-      const free = found.filter((row) => row.is_free === 1);
-      return {
-        users: new Set(ids('user')),
-        products: new Set(ids('product')),
-        freeUsers: new Set(free.filter(({ kind }) => kind === 'user').map(({ id }) => id)),
-        prices: new Map(
-          free.flatMap(({ id, price }) => (price === null ? [] : [[id, minorFromDecimal(price)]])),
-        ),
-      };
+    const products = select<{ id: number; price: string }>(
+      `SELECT id, price FROM products FORCE INDEX (PRIMARY) WHERE id IN (?) ${ifFree}`,
+      [productIdsOf(inputs)],
+    );
+    return mapQuery(both(users, products), ([users, products]) => {
+      const freeUsers = new Set(users.map(({ id }) => id));
+      const prices = new Map(products.map(({ id, price }) => [id, minorFromDecimal(price)]));
+      return { users: freeUsers, products: new Set(prices.keys()), freeUsers, prices };
     });
+  },
+
+  /**
+   * Which of the others exist. A packet of its own, and not one more read of every row in the packet before: only a group
+   * that names a missing or a locked row pays for it.
+   */
+  lookUpRest(inputs, catalogue) {
+    const users = userIdsOf(inputs).filter((id) => !catalogue.users.has(id));
+    const products = productIdsOf(inputs).filter((id) => !catalogue.products.has(id));
+    if (users.length + products.length === 0) return undefined;
+    return mapQuery(both(existing('users', users), existing('products', products)), ([users, products]) => ({
+      ...catalogue,
+      users: new Set([...catalogue.users, ...users]),
+      products: new Set([...catalogue.products, ...products]),
+    }));
   },
 
   decide(catalogue, accepted, { userId, items, maxOrderTotal }, now): Decision<OrderContent> {
@@ -94,6 +103,21 @@ export const CREATE_ORDER: CommandKind<Input, Catalogue, OrderContent, 'OrderCre
 
   write: insertNewOrders,
 };
+
+function userIdsOf(inputs: CreateOrder[]): UserId[] {
+  return [...new Set(inputs.map(({ userId }) => userId))];
+}
+
+function productIdsOf(inputs: CreateOrder[]): ProductId[] {
+  return [...new Set(inputs.flatMap(({ items }) => items.map(({ productId }) => productId)))];
+}
+
+/** Those that exist, whether or not somebody has locked them. */
+function existing(table: 'users' | 'products', ids: number[]): Query<number[]> {
+  if (ids.length === 0) return { statements: [], read: () => [] };
+  const rows = select<{ id: number }>(`SELECT id FROM ${table} WHERE id IN (?)`, [ids]);
+  return mapQuery(rows, (found) => found.map(({ id }) => id));
+}
 
 function unknownProducts(items: CreateOrder['items'], { products }: Catalogue): Problem {
   const unknown = items.map(({ productId }) => productId).filter((id) => !products.has(id));

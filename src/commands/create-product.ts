@@ -1,17 +1,9 @@
-import { formatMinor, type Minor } from '../domain/money';
 import { Problem } from '../domain/problems';
-import { mapQuery, select, type Parameter } from '../mysql/session';
-import { SET_INSERTED } from '../mysql/tables/inserted';
-import { toDatetime } from '../mysql/time';
+import { mapQuery, select, type Statement } from '../mysql/session';
+import { insertNewProduct, type NewProduct } from '../mysql/tables/products';
 import type { CommandContext } from './context';
 import type { CommandKind, Request } from './writer/command';
 import type { Receipt } from './writer/receipts';
-
-export interface CreateProduct {
-  name: string;
-  sku: string;
-  price: Minor;
-}
 
 /**
  * Adds a product to the catalogue.
@@ -19,7 +11,7 @@ export interface CreateProduct {
  */
 export async function createProduct(
   { writer }: CommandContext,
-  product: CreateProduct,
+  product: NewProduct,
   request: Request,
 ): Promise<Receipt<'ProductAdded'>> {
   return writer.execute(CREATE_PRODUCT, product, request);
@@ -29,7 +21,7 @@ interface Facts {
   isTaken: boolean;
 }
 
-export const CREATE_PRODUCT: CommandKind<CreateProduct, Facts, Parameter[], 'ProductAdded'> = {
+export const CREATE_PRODUCT: CommandKind<NewProduct, Facts, Statement[], 'ProductAdded'> = {
   events: ['ProductAdded'],
   shares: false,
 
@@ -38,16 +30,14 @@ export const CREATE_PRODUCT: CommandKind<CreateProduct, Facts, Parameter[], 'Pro
     return mapQuery(taken, (rows) => ({ isTaken: rows.length > 0 }));
   },
 
-  decide({ isTaken }, _accepted, { name, sku, price }, now) {
+  decide({ isTaken }, _accepted, product, now) {
+    const { name, sku } = product;
     if (isTaken) return new Problem('sku-taken', `Another product has the SKU ${sku}.`);
     return {
-      row: [name, sku, formatMinor(price), toDatetime(now)],
+      row: insertNewProduct(product, now),
       events: [{ body: { type: 'ProductAdded', name, sku }, subject: { inserted: 0 } }],
     };
   },
 
-  write: (rows) => [
-    { sql: 'INSERT INTO products (name, sku, price, created_at) VALUES ?', parameters: [rows] },
-    { sql: SET_INSERTED },
-  ],
+  write: (rows) => rows.flat(),
 };

@@ -1,15 +1,9 @@
 import { Problem } from '../domain/problems';
-import { mapQuery, select, type Parameter } from '../mysql/session';
-import { SET_INSERTED } from '../mysql/tables/inserted';
-import { toDatetime } from '../mysql/time';
+import { mapQuery, select, type Statement } from '../mysql/session';
+import { insertNewUser, type NewUser } from '../mysql/tables/users';
 import type { CommandContext } from './context';
 import type { CommandKind, Request } from './writer/command';
 import type { Receipt } from './writer/receipts';
-
-export interface CreateUser {
-  name: string;
-  email: string;
-}
 
 /**
  * Registers a user.
@@ -17,7 +11,7 @@ export interface CreateUser {
  */
 export async function createUser(
   { writer }: CommandContext,
-  user: CreateUser,
+  user: NewUser,
   request: Request,
 ): Promise<Receipt<'UserRegistered'>> {
   return writer.execute(CREATE_USER, user, request);
@@ -27,7 +21,7 @@ interface Facts {
   isTaken: boolean;
 }
 
-export const CREATE_USER: CommandKind<CreateUser, Facts, Parameter[], 'UserRegistered'> = {
+export const CREATE_USER: CommandKind<NewUser, Facts, Statement[], 'UserRegistered'> = {
   events: ['UserRegistered'],
   shares: false,
 
@@ -36,16 +30,14 @@ export const CREATE_USER: CommandKind<CreateUser, Facts, Parameter[], 'UserRegis
     return mapQuery(taken, (rows) => ({ isTaken: rows.length > 0 }));
   },
 
-  decide({ isTaken }, _accepted, { name, email }, now) {
+  decide({ isTaken }, _accepted, user, now) {
+    const { name, email } = user;
     if (isTaken) return new Problem('email-taken', `Another user has the email ${email}.`);
     return {
-      row: [name, email, toDatetime(now)],
+      row: insertNewUser(user, now),
       events: [{ body: { type: 'UserRegistered', name }, subject: { inserted: 0 } }],
     };
   },
 
-  write: (rows) => [
-    { sql: 'INSERT INTO users (name, email, created_at) VALUES ?', parameters: [rows] },
-    { sql: SET_INSERTED },
-  ],
+  write: (rows) => rows.flat(),
 };

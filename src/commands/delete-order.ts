@@ -1,5 +1,5 @@
 import type { LoggedEvent } from '../domain/events';
-import type { OrderId } from '../domain/ids';
+import type { Instant, OrderId } from '../domain/ids';
 import type { Order, OrderContent } from '../domain/order';
 import { Problem } from '../domain/problems';
 import { reconcile, statedBy } from '../domain/reconcile';
@@ -39,13 +39,13 @@ export const DELETE_ORDER: CommandKind<OrderId, Facts, OrderId, 'OrderDeleted'> 
       latest,
     })),
 
-  decide({ existing, free, latest }, accepted, orderId): Decision<OrderId> {
+  decide({ existing, free, latest }, accepted, orderId, now): Decision<OrderId> {
     const stored = free.get(orderId);
     if (accepted.includes(orderId) || (stored === undefined && !existing.has(orderId))) {
       return new Problem('order-not-found', `There is no order ${orderId}.`);
     }
     if (stored === undefined) return 'locked';
-    return { row: orderId, events: eventsOf(stored.order, latest.get(orderId)) };
+    return { row: orderId, events: eventsOf(stored.order, latest.get(orderId), now) };
   },
 
   write: deleteOrders,
@@ -55,7 +55,7 @@ export const DELETE_ORDER: CommandKind<OrderId, Facts, OrderId, 'OrderDeleted'> 
  * `OrderDeleted` takes away exactly what the log added, which is not what the row says where another program changed it.
  * An order that the log has never heard of is created there on the way, so that the log tells the whole story.
  */
-function eventsOf(order: Order, latest: LoggedEvent | undefined): Draft[] {
+function eventsOf(order: Order, latest: LoggedEvent | undefined, now: Instant): Draft[] {
   const stated = statedBy(latest?.event);
   const deleted = (content: OrderContent): Draft => ({
     body: { type: 'OrderDeleted', order: content },
@@ -63,8 +63,8 @@ function eventsOf(order: Order, latest: LoggedEvent | undefined): Draft[] {
   });
   if (stated?.type === 'OrderCreated') return [deleted(stated.order)];
   const isStatable = 'events' in reconcile({ type: 'OrderCreated', order }, undefined);
-  // What no report can state comes and goes without its lines.
-  const content = isStatable ? order : { ...order, lines: [], total: 0n };
+  // What no report can state comes and goes now, without its lines.
+  const content = isStatable ? order : { ...order, createdAt: now, lines: [], total: 0n };
   const created: Draft = {
     body: { type: 'OrderCreated', order: content },
     subject: order.orderId,

@@ -4,7 +4,7 @@ import { Problem } from '../domain/problems';
 import { reconcile, statedBy, type Stated } from '../domain/reconcile';
 import { latestEventsOf } from '../mysql/log';
 import { both, mapQuery, type Query, type Statement } from '../mysql/session';
-import { lockOrders, markLogged } from '../mysql/tables/orders';
+import { lockOrders, markLogged, statedByOrder } from '../mysql/tables/orders';
 import { lockProduct } from '../mysql/tables/products';
 import { lockUser } from '../mysql/tables/users';
 import type { CommandContext } from './context';
@@ -80,14 +80,9 @@ const STATED_BY_ROW: Record<SubjectKind, (id: number) => Query<Facts['stated']>>
   order: (id) =>
     mapQuery(lockOrders([orderId(id)]), ({ existing, free }) => {
       const stored = free.get(orderId(id));
-      if (stored !== undefined) return { type: 'OrderCreated', order: stored.order };
+      if (stored !== undefined) return statedByOrder(stored);
       return existing.has(orderId(id)) ? 'locked' : undefined;
     }),
-  product: (id) =>
-    mapQuery(
-      lockProduct(id),
-      (row) => row && { type: 'ProductAdded', productId: row.id, name: row.name, sku: row.sku },
-    ),
-  user: (id) =>
-    mapQuery(lockUser(id), (row) => row && { type: 'UserRegistered', userId: row.id, name: row.name }),
+  product: lockProduct,
+  user: lockUser,
 };

@@ -60,15 +60,6 @@ export function logPositionOf({ position, eventId }: LoggedEvent): LogPosition {
 /** What an event is about; together with an id it names an order, a product or a user. */
 export type SubjectKind = 'order' | 'product' | 'user';
 
-const KINDS: Record<EventType, SubjectKind> = {
-  OrderCreated: 'order',
-  OrderDeleted: 'order',
-  ProductAdded: 'product',
-  ProductRemoved: 'product',
-  UserRegistered: 'user',
-  UserRemoved: 'user',
-};
-
 export const EVENT_TYPES: readonly EventType[] = [
   'OrderCreated',
   'OrderDeleted',
@@ -77,10 +68,6 @@ export const EVENT_TYPES: readonly EventType[] = [
   'UserRegistered',
   'UserRemoved',
 ];
-
-export function kindOf(type: EventType): SubjectKind {
-  return KINDS[type];
-}
 
 /** The id of the order, product or user that the event is about. */
 export function subjectId(event: TallyEvent): OrderId | ProductId | UserId {
@@ -135,7 +122,7 @@ function payloadOf(body: EventBody, occurredAt: Instant): unknown[] {
     case 'OrderDeleted': {
       const { userId, createdAt, lines } = body.order;
       const items = lines.map((line) => [line.productId, line.quantity, Number(line.unitPrice)]);
-      return createdAt === occurredAt ? [userId, items] : [userId, items, Date.parse(createdAt)];
+      return createdAt === occurredAt ? [userId, items] : [userId, items, millisecondsOf(createdAt)];
     }
     case 'ProductAdded':
       return [body.name, body.sku];
@@ -145,6 +132,13 @@ function payloadOf(body: EventBody, occurredAt: Instant): unknown[] {
     case 'UserRemoved':
       return [];
   }
+}
+
+/** @throws RangeError where there is no such time: its NaN would be null in the log, which no release can read. */
+function millisecondsOf(time: Instant): number {
+  const ms = Date.parse(time);
+  if (Number.isNaN(ms)) throw new RangeError(`there is no such time: ${time}`);
+  return ms;
 }
 
 /** The log holds an event that this release does not know. It must not be skipped: run a release that knows it. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EventOf, TallyEvent } from './events';
+import { instantAt, type Instant } from './ids';
 import { HIGHEST_ORDER_TOTAL } from './money';
 import { totalOf, type Order } from './order';
 
@@ -51,8 +52,15 @@ function removalOf(stated: Stated): TallyEvent {
   }
 }
 
+/** Whether there is such a time. MySQL may hold 0000-00-00, 2026-11-00 and 2026-02-31. */
+function isOnTheCalendar(time: Instant): boolean {
+  const ms = Date.parse(time);
+  return !Number.isNaN(ms) && instantAt(ms) === time;
+}
+
 /** Why no report could state an order exactly; undefined where all is well. */
-function faultOf({ lines, total }: Order): string | undefined {
+function faultOf({ lines, total, createdAt }: Order): string | undefined {
+  if (!isOnTheCalendar(createdAt)) return 'its time is no time';
   if (lines.some(({ unitPrice }) => unitPrice < 0n)) return 'a line has a negative price';
   if (total !== totalOf(lines)) return 'its total is not the sum of its lines';
   if (total > HIGHEST_ORDER_TOTAL) return 'its total is beyond the highest that an order may have';

@@ -35,7 +35,7 @@ export interface Appended {
 }
 
 /** The new head, for the first row: NULL where somebody has taken the head's row away, which ends the transaction. */
-const HEAD = '(SELECT position FROM event_head WHERE id = 1)';
+const HEAD = 'IF(ROW_COUNT() = 1, LAST_INSERT_ID(), NULL)';
 
 const LOCK_HEAD = `SELECT position, LOWER(HEX(event_id)) AS event_id, LOWER(HEX(log_id)) AS log_id,
          @inserted AS inserted, @@auto_increment_increment AS step

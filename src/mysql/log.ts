@@ -110,21 +110,17 @@ const SUBJECTS: Record<SubjectKind, { table: string; added: EventType; removed: 
   user: { table: 'users', added: 'UserRegistered', removed: 'UserRemoved' },
 };
 
-/** The newest event about each of these subjects up to a position, by id: what the log last said of them. */
-export function latestEventsOf(
-  kind: SubjectKind,
-  ids: number[],
-  upTo = Number.MAX_SAFE_INTEGER,
-): Query<Map<number, LoggedEvent>> {
+/** The newest event about each of these subjects, by id: what the log last said of them. */
+export function latestEventsOf(kind: SubjectKind, ids: number[]): Query<Map<number, LoggedEvent>> {
   if (ids.length === 0) return { statements: [], read: () => new Map() };
   const { added, removed } = SUBJECTS[kind];
   // Joined, because MySQL reads the whole log for `position IN (SELECT MAX(position) …)`.
   const rows = select<EventRow>(
     `SELECT ${EVENT_COLUMNS}
        FROM (SELECT MAX(position) AS position FROM order_events
-              WHERE subject_id IN (?) AND type IN (?) AND position <= ? GROUP BY subject_id) AS latest
+              WHERE subject_id IN (?) AND type IN (?) GROUP BY subject_id) AS latest
        JOIN order_events USING (position)`,
-    [ids, [added, removed], upTo],
+    [ids, [added, removed]],
   );
   return mapQuery(
     rows,
@@ -137,9 +133,8 @@ export async function latestEvents(
   session: Session,
   kind: SubjectKind,
   ids: number[],
-  upTo?: number,
 ): Promise<Map<number, LoggedEvent>> {
-  return session.ask(latestEventsOf(kind, ids, upTo));
+  return session.ask(latestEventsOf(kind, ids));
 }
 
 /**

@@ -1,10 +1,11 @@
-import { createPool, type Pool, type PoolConnection } from 'mysql2/promise';
+import { promisify } from 'node:util';
+import { createPool, type Pool, type PoolConnection } from 'mysql2';
 import type { Config } from '../config';
 import { Problem } from '../domain/problems';
 import { dialectOf, type Dialect } from './dialect';
 import { failureOf } from './failures';
 import { Session, type Parameter } from './session';
-import { within } from './within';
+import { promiseWithin } from './within';
 
 /** Strict, and with backslash escapes: mysql2 escapes parameters on the client and relies on them. */
 const SESSION_SQL = [
@@ -58,20 +59,23 @@ export class Database {
   }
 
   async close(): Promise<void> {
-    await this.pool.end();
+    await promisify(this.pool.end.bind(this.pool))();
   }
 
   private async acquire(timeoutMs: number): Promise<PoolConnection> {
     const startedAt = performance.now();
-    const acquiring = this.pool.getConnection();
+    // A connection that comes too late is nobody's: give it back.
+    let isGivenUp = false;
     try {
-      return await within(timeoutMs, 'MySQL connection', acquiring);
+      return await promiseWithin<PoolConnection>(timeoutMs, 'MySQL connection', (resolve, reject) => {
+        this.pool.getConnection((error, connection) => {
+          if (error) reject(error);
+          else if (isGivenUp) connection.release();
+          else resolve(connection);
+        });
+      });
     } catch (error) {
-      // One that comes too late is nobody's: give it back.
-      acquiring.then(
-        (connection) => connection.release(),
-        () => undefined,
-      );
+      isGivenUp = true;
       throw error;
     } finally {
       this.onAcquired((performance.now() - startedAt) / 1000);
@@ -80,7 +84,10 @@ export class Database {
 }
 
 export interface Databases {
-  /** For write transactions only, which their first statement begins: short waits, several statements in one packet. */
+  /**
+   * For write transactions, which their first statement begins, and for reads of several statements, such as those of an
+   * import: short waits, several statements in one packet.
+   */
   commands: Database;
   /** For everything else: the catalogue, the projector, snapshots. */
   reads: Database;
@@ -145,16 +152,11 @@ export function connectionOptions(databaseUrl: string, timeoutMs: number) {
 }
 
 function prepareSessions(pool: Pool, ...statements: string[]): void {
-  // The event hands over mysql2's own connection, with callbacks, though its type says otherwise.
   // mysql2 sends what is queued here before anything that the new connection's borrower sends.
-  pool.on('connection', (connection) => {
-    const raw = connection as unknown as {
-      query(sql: string, done: (error: unknown) => void): void;
-      destroy(): void;
-    };
+  pool.on('connection', (connection: PoolConnection) => {
     for (const statement of [...SESSION_SQL, ...statements]) {
-      raw.query(statement, (error) => {
-        if (error) raw.destroy();
+      connection.query(statement, (error) => {
+        if (error) connection.destroy();
       });
     }
   });
@@ -173,6 +175,6 @@ export function mysqlUnreachable(cause: unknown): Problem {
 }
 
 export function queueIsFull(cause?: unknown): Problem {
-  const detail = 'The queue of commands is full; nothing was changed.';
+  const detail = 'The queue of commands is full; this request changed nothing.';
   return new Problem('overloaded', detail, { retryAfterSeconds: 1, cause });
 }

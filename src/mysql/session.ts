@@ -1,6 +1,6 @@
-import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { PoolConnection, QueryResult } from 'mysql2';
 import { failureOf } from './failures';
-import { within } from './within';
+import { promiseWithin } from './within';
 
 export type Parameter = string | number | bigint | Buffer | null | Parameter[];
 
@@ -86,13 +86,12 @@ export class Session {
   ): Promise<unknown[]> {
     if (statements.length === 0) return [];
     this.open ||= this.isForCommands;
-    const query = {
-      sql: statements.map(({ sql }) => sql).join(';'),
-      values: statements.flatMap(({ parameters = [] }) => parameters),
-    };
+    const sql = statements.map(({ sql }) => sql).join(';');
+    const values = statements.flatMap(({ parameters = [] }) => parameters);
     try {
-      const asked = this.connection.query<RowDataPacket[] | ResultSetHeader>(query);
-      const [answer] = await within(timeoutMs, 'answer of MySQL', asked);
+      const answer = await promiseWithin<QueryResult>(timeoutMs, 'answer of MySQL', (resolve, reject) => {
+        this.connection.query(sql, values, (error, result) => (error ? reject(error) : resolve(result)));
+      });
       if (ends) this.open = false;
       // Of one statement mysql2 gives the result, of several a list of them.
       return statements.length === 1 ? [answer] : rowsOf<unknown>(answer);

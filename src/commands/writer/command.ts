@@ -28,6 +28,8 @@ export interface CommandKind<Input, Facts, Row, T extends EventType, Told = neve
   readonly shares: boolean;
   /** The look-ups travel in one packet. A kind that does not share is asked for one input. */
   lookUp(inputs: Input[], dialect: Dialect): Query<Facts>;
+  /** What else to look up where the facts leave something open, in a second packet; returns all facts. */
+  lookUpRest?(inputs: Input[], facts: Facts): Query<Facts> | undefined;
   /** Pure. `accepted` holds the rows of the commands of this kind that the same transaction has accepted before. */
   decide(facts: Facts, accepted: readonly Row[], input: Input, now: Instant): Decision<Row, Told>;
   /** Of all accepted commands. At most one INSERT among them gets its ids from MySQL (tables/inserted.ts). */
@@ -45,7 +47,10 @@ export type Decision<Row, Told = never> =
 
 export interface Acceptance<Row> {
   row: Row;
-  /** What to append to the log; the last one is the command's own event. */
+  /**
+   * What to append to the log; the last one is the command's own event. Of a reconciliation and of an import it may carry a
+   * correction's id, by which an in-doubt commit is not found. The next attempt then finds nothing to do, as it should.
+   */
   events: Draft[];
 }
 

@@ -22,6 +22,8 @@ export class Pending {
   isAnswered = false;
   /** A COMMIT of this command was not answered, and may still be on its way to the server. */
   isInDoubt = false;
+  /** Whether it was looked up what an earlier request with its key left in the log. */
+  areReceiptsRead = false;
   /** Why its last attempt failed. */
   failure: unknown;
   /** Of `performance.now()`. */
@@ -52,6 +54,11 @@ export class Pending {
     return this.command.identity.requestHash !== null || this.isInDoubt;
   }
 
+  /** Whether it may have been carried out without our knowing: then nobody may say that nothing was changed. */
+  get mayBeDone(): boolean {
+    return this.isInDoubt || (this.mayBeLogged && !this.areReceiptsRead);
+  }
+
   /** Whether too little time is left to send it: MySQL may need the last third for its answer. */
   get isLate(): boolean {
     return performance.now() > this.deadline - this.timeoutMs / 3;
@@ -65,7 +72,9 @@ export class Pending {
   }
 
   receive(receipt: Receipt): void {
-    if (this.isFirstAnswer()) this.caller.receive(receipt);
+    // What is found of a command that is in doubt is its own late COMMIT, and no replay.
+    const replayed = receipt.replayed && !this.isInDoubt;
+    if (this.isFirstAnswer()) this.caller.receive({ ...receipt, replayed });
   }
 
   tell(told: unknown): void {
@@ -78,7 +87,7 @@ export class Pending {
 
   /** What to answer where there is no time left. */
   lateProblem(): Problem {
-    if (this.isInDoubt || this.stage === 'sent') return outcomeUnknown(this.failure);
+    if (this.stage === 'sent' || this.mayBeDone) return outcomeUnknown(this.failure);
     if (this.stage === 'looking-up') return mysqlUnreachable(this.failure);
     return new Problem(
       'overloaded',
@@ -97,6 +106,6 @@ export class Pending {
 
 export function outcomeUnknown(cause: unknown): Problem {
   const detail =
-    'MySQL has not answered the COMMIT: retry with the same Idempotency-Key to learn the outcome.';
+    'MySQL has not told whether the command was carried out: retry with the same Idempotency-Key to learn it.';
   return new Problem('outcome-unknown', detail, { retryAfterSeconds: 2, cause });
 }

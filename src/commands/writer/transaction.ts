@@ -4,7 +4,7 @@ import { append, findEvents, type Appended, type FoundEvent, type NewEvent } fro
 import type { Dialect } from '../../mysql/dialect';
 import { isBeforeCommit } from '../../mysql/failures';
 import type { Database } from '../../mysql/pool';
-import { all, both, mapQuery, type Query } from '../../mysql/session';
+import { all, both, mapQuery, type Query, type Session } from '../../mysql/session';
 import type { Command, Draft } from './command';
 import { uniqueEventId } from './identity';
 import type { Pending } from './pending';
@@ -39,8 +39,11 @@ export async function carryOut(
   for (const pending of group) pending.stage = 'looking-up';
   const dialect = await database.dialect(lookUpMs);
   return database.session(async (session) => {
-    const [facts, logged] = await session.ask(lookUp(group, dialect));
-    for (const pending of group) pending.stage = 'waiting';
+    const { facts, logged } = await lookUp(session, group, dialect);
+    for (const pending of group) {
+      pending.stage = 'waiting';
+      pending.areReceiptsRead = true;
+    }
 
     const outcomes = new Map<Pending, Outcome>();
     const isLate = (pending: Pending) => pending.isLate && !logged.has(pending.command.identity.eventId);
@@ -80,23 +83,38 @@ export async function carryOut(
 
 type Kind = Command['kind'];
 
-/** What each kind looks up, and the receipts of the commands that may have been carried out before. */
-function lookUp(group: Pending[], dialect: Dialect): Query<[Map<Kind, unknown>, Map<EventId, FoundEvent>]> {
+interface LookedUp {
+  facts: Map<Kind, unknown>;
+  /** The receipts of the commands that may have been carried out before. */
+  logged: Map<EventId, FoundEvent>;
+}
+
+async function lookUp(session: Session, group: Pending[], dialect: Dialect): Promise<LookedUp> {
+  const inputs = inputsByKind(group);
+  const ids = group.filter(({ mayBeLogged }) => mayBeLogged).map(({ command }) => command.identity.eventId);
+  // The receipts come last. So where a duplicate request is the reason why a command is refused, its event is found, too.
+  const ask = async (queries: Query<[Kind, unknown]>[]) => session.ask(both(all(queries), findEvents(ids)));
+  const [entries, logged] = await ask(
+    [...inputs].map(([kind, inputs]) => mapQuery(kind.lookUp(inputs, dialect), (facts) => [kind, facts])),
+  );
+  const facts = new Map(entries);
+  const rest = [...inputs].flatMap(([kind, inputs]) => {
+    const query = kind.lookUpRest?.(inputs, facts.get(kind));
+    return query === undefined ? [] : [mapQuery(query, (facts): [Kind, unknown] => [kind, facts])];
+  });
+  if (rest.length === 0) return { facts, logged };
+  const [completed, loggedSince] = await ask(rest);
+  return { facts: new Map([...facts, ...completed]), logged: loggedSince };
+}
+
+function inputsByKind(group: Pending[]): Map<Kind, unknown[]> {
   const inputs = new Map<Kind, unknown[]>();
   for (const { command } of group) {
     const same = inputs.get(command.kind);
     if (same === undefined) inputs.set(command.kind, [command.input]);
     else same.push(command.input);
   }
-  const facts = [...inputs].map(([kind, inputs]) =>
-    mapQuery(kind.lookUp(inputs, dialect), (facts): [Kind, unknown] => [kind, facts]),
-  );
-  const ids = group.filter(({ mayBeLogged }) => mayBeLogged).map(({ command }) => command.identity.eventId);
-  // The receipts come last. So where a duplicate request is the reason why a command is refused, its event is found, too.
-  return both(
-    mapQuery(all(facts), (entries) => new Map(entries)),
-    findEvents(ids),
-  );
+  return inputs;
 }
 
 interface DecidedGroup {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { settleAll } from '../../concurrency';
+import { inParallel } from '../../concurrency';
 import type { EventType } from '../../domain/events';
 import { Problem } from '../../domain/problems';
 import type { Appended } from '../../mysql/append';
@@ -32,7 +32,10 @@ export interface WriterOptions {
 
 /** Attempts of a command that is carried out alone. */
 const MAX_ATTEMPTS = 6;
-/** Commands of a failed group that are carried out alone at a time: fewer than MySQL connections, which they may all hold. */
+/**
+ * Commands of a failed group that are carried out alone at a time. Each may hold a connection: of the default pool, some
+ * are left for the others; in a smaller pool they wait for one another.
+ */
 const MAX_ALONE = 8;
 
 /**
@@ -90,7 +93,7 @@ export class Writer {
       for (const pending of left) pending.fail(finalProblem(pending));
       return;
     }
-    await settleAll(left, MAX_ALONE, async (pending) => {
+    await inParallel(left, MAX_ALONE, async (pending) => {
       // The failure of a group need not be that of each of its commands.
       if (group.length > 1 && (await this.attempt([pending]))) return;
       await this.retry(pending);
@@ -170,8 +173,8 @@ function ownReceipt(receipt: Receipt | Problem): Receipt | Problem {
   return receipt instanceof Problem ? receipt : { ...receipt, replayed: false };
 }
 
-function finalProblem({ isInDoubt, failure }: Pending): unknown {
-  if (isInDoubt) return outcomeUnknown(failure);
+function finalProblem({ mayBeDone, failure }: Pending): unknown {
+  if (mayBeDone) return outcomeUnknown(failure);
   const kind = failureOf(failure);
   if (kind === 'check') {
     const detail = 'The sum of all orders would be beyond what reports can state exactly.';

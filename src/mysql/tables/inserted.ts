@@ -7,7 +7,7 @@
 
 /** The id of a row by its place in the INSERT: InnoDB hands out the ids of one INSERT in this distance. */
 export function insertedId(place: number): string {
-  return `@inserted + ${place} * @@auto_increment_increment`;
+  return place === 0 ? '@inserted' : `@inserted + ${place} * @@auto_increment_increment`;
 }
 
 /** The most that JSON states exactly. Set the table's AUTO_INCREMENT back where MySQL hands out more. */

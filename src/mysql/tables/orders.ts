@@ -1,9 +1,10 @@
+import type { EventOf } from '../../domain/events';
 import { orderId, productId, userId, type OrderId } from '../../domain/ids';
 import { formatMinor, minorFromDecimal } from '../../domain/money';
 import { fingerprint, type Order, type OrderContent, type OrderLine } from '../../domain/order';
 import { both, mapQuery, select, type Query, type Session, type Statement } from '../session';
 import { fromDatetime, toDatetime } from '../time';
-import { HIGHEST_ID, insertedId } from './inserted';
+import { HIGHEST_ID, insertedId, SET_INSERTED } from './inserted';
 
 /** An order as its rows state it. */
 export interface StoredOrder {
@@ -32,27 +33,33 @@ const ORDER_COLUMNS = 'id, user_id, total_amount, created_at, logged, fingerprin
 const ITEM_COLUMNS = 'order_id, line_no, product_id, quantity, unit_price';
 const SELECT_ITEMS = 'SELECT order_id, product_id, quantity, unit_price FROM order_items';
 
+/** What the rows of an order say, as the event that would create it. */
+export function statedByOrder({ order }: StoredOrder): EventOf<'OrderCreated'> {
+  return { type: 'OrderCreated', order };
+}
+
 /**
- * The next orders by id, at most `limit`, as this session sees them: one page of a scan over all orders. Orders of other
- * programs with ids beyond 2^53, which JSON cannot state, are left out; they are never reconciled.
+ * The next orders by id, of at most `limit` rows, as this session sees them: one page of a scan over all orders. Orders of
+ * other programs with ids beyond 2^53, which JSON cannot state, are left out; they are never reconciled.
+ * @returns also the id after which to go on, undefined at the end: a page may hold nothing but orders that are left out.
  */
 export async function readOrdersAfter(
   session: Session,
   afterId: number,
   limit: number,
-): Promise<StoredOrder[]> {
+): Promise<{ orders: StoredOrder[]; lastId: number | undefined }> {
   const rows = await session.rows<OrderRow>(
     `SELECT ${ORDER_COLUMNS} FROM orders WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`,
     [afterId, Number.MAX_SAFE_INTEGER, limit],
   );
   const first = rows[0];
   const last = rows.at(-1);
-  if (first === undefined || last === undefined) return [];
+  if (first === undefined || last === undefined) return { orders: [], lastId: undefined };
   const items = await session.rows<ItemRow>(
     `${SELECT_ITEMS} WHERE order_id BETWEEN ? AND ? ORDER BY order_id, line_no`,
     [first.id, last.id],
   );
-  return assemble(rows, items);
+  return { orders: assemble(rows, items), lastId: last.id };
 }
 
 /** The orders with these ids. */
@@ -60,7 +67,10 @@ export function ordersById(ids: OrderId[]): Query<StoredOrder[]> {
   return mapQuery(both(ordersWithItems(ids, ''), itemsOf(ids)), ([rows, items]) => assemble(rows, items));
 }
 
-/** Which of these orders exist, and those that nobody else has locked, locked until the transaction ends. */
+/**
+ * Which of these orders exist, and those that nobody else has locked, locked until the transaction ends. One of another
+ * program whose user or product has an id beyond 2^53 is in neither: no report knows it.
+ */
 export interface LockedOrders {
   existing: ReadonlySet<OrderId>;
   free: ReadonlyMap<OrderId, StoredOrder>;
@@ -70,10 +80,11 @@ export interface LockedOrders {
 export function lockOrders(ids: OrderId[]): Query<LockedOrders> {
   const existing = select<{ id: number }>('SELECT id FROM orders WHERE id IN (?)', [ids]);
   const free = both(ordersWithItems(ids, 'FOR UPDATE SKIP LOCKED'), itemsOf(ids));
-  return mapQuery(both(existing, free), ([found, [rows, items]]) => ({
-    existing: new Set(found.map(({ id }) => orderId(id))),
-    free: new Map(assemble(rows, items).map((stored) => [stored.order.orderId, stored])),
-  }));
+  return mapQuery(both(existing, free), ([found, [rows, items]]) => {
+    const free = new Map(assemble(rows, items).map((stored) => [stored.order.orderId, stored]));
+    const leftOut = new Set(rows.map(({ id }) => orderId(id)).filter((id) => !free.has(id)));
+    return { existing: new Set(found.map(({ id }) => orderId(id)).filter((id) => !leftOut.has(id))), free };
+  });
 }
 
 /** In ascending order of id, as every writer locks them, so that two writers cannot wait for each other. */
@@ -85,7 +96,7 @@ function itemsOf(ids: OrderId[]): Query<ItemRow[]> {
   return select(`${SELECT_ITEMS} WHERE order_id IN (?) ORDER BY order_id, line_no`, [ids]);
 }
 
-/** Both lists are in ascending order of the order's id. */
+/** Both lists are in ascending order of the order's id. Orders with ids beyond 2^53 are left out. */
 function assemble(rows: OrderRow[], items: ItemRow[]): StoredOrder[] {
   let next = 0;
   return rows.flatMap((row) => {
@@ -110,11 +121,7 @@ function lineOf(item: ItemRow): OrderLine {
   return { productId: productId(product_id), quantity, unitPrice: minorFromDecimal(unit_price) };
 }
 
-/**
- * Inserts orders, which get their ids from MySQL, and their lines. Lines must never be attached to another's order: so
- * `@inserted` is the first id only where the rows at all the computed ids are the ones that were inserted, by their
- * fingerprints (see inserted.ts).
- */
+/** Inserts orders, which get their ids from MySQL, and their lines (see inserted.ts). */
 export function insertNewOrders(orders: OrderContent[]): Statement[] {
   if (orders.length === 0) return [];
   const fingerprints = orders.map(fingerprint);
@@ -124,16 +131,24 @@ export function insertNewOrders(orders: OrderContent[]): Statement[] {
       sql: 'INSERT INTO orders (user_id, total_amount, created_at, logged, fingerprint) VALUES ?',
       parameters: [rows],
     },
-    {
-      sql: `SET @inserted = (
-              SELECT IF(GROUP_CONCAT(fingerprint ORDER BY id) = ? AND MAX(id) <= ${HIGHEST_ID}, LAST_INSERT_ID(), NULL)
-                FROM orders
-               WHERE id BETWEEN LAST_INSERT_ID() AND LAST_INSERT_ID() + (? - 1) * @@auto_increment_increment
-                 AND (id - LAST_INSERT_ID()) % @@auto_increment_increment = 0)`,
-      parameters: [fingerprints.join(','), orders.length],
-    },
+    orders.length === 1 ? { sql: SET_INSERTED } : setInsertedOf(fingerprints),
     insertItems(orders.map(({ lines }, index) => [insertedId(index), lines])),
   ];
+}
+
+/**
+ * After an INSERT of several orders. Lines must never be attached to another's order: so `@inserted` is the first id only
+ * where the rows at all the computed ids are the ones that were inserted, by their fingerprints.
+ */
+function setInsertedOf(fingerprints: number[]): Statement {
+  return {
+    sql: `SET @inserted = (
+            SELECT IF(GROUP_CONCAT(fingerprint ORDER BY id) = ? AND MAX(id) <= ${HIGHEST_ID}, LAST_INSERT_ID(), NULL)
+              FROM orders
+             WHERE id BETWEEN LAST_INSERT_ID() AND LAST_INSERT_ID() + (? - 1) * @@auto_increment_increment
+               AND (id - LAST_INSERT_ID()) % @@auto_increment_increment = 0)`,
+    parameters: [fingerprints.join(','), fingerprints.length],
+  };
 }
 
 /** Inserts whole orders that bring their ids. */

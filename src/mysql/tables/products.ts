@@ -1,7 +1,9 @@
 import { productId, type Instant, type ProductId } from '../../domain/ids';
+import type { EventOf } from '../../domain/events';
 import { formatMinor, type Minor } from '../../domain/money';
 import { mapQuery, select, type Query, type Session, type Statement } from '../session';
 import { toDatetime } from '../time';
+import { SET_INSERTED } from './inserted';
 
 export interface ProductRow {
   id: ProductId;
@@ -37,24 +39,48 @@ export function productsByIdOrSku(ids: number[], skus: string[]): Query<ProductR
   ]);
 }
 
-/** The product, locked until the transaction ends: nobody changes it, or begins to refer to it, in between. */
-export function lockProduct(id: number): Query<ProductRow | undefined> {
-  return mapQuery(rows(`SELECT ${COLUMNS} FROM products WHERE id = ? FOR UPDATE`, [id]), ([row]) => row);
+/** What a row says, as the event that would create it. */
+export function statedByProduct({ id, name, sku }: ProductRow): EventOf<'ProductAdded'> {
+  return { type: 'ProductAdded', productId: id, name, sku };
+}
+
+/** What the row says, locked until the transaction ends: nobody changes it, or begins to refer to it, in between. */
+export function lockProduct(id: number): Query<EventOf<'ProductAdded'> | undefined> {
+  return mapQuery(
+    rows(`SELECT ${COLUMNS} FROM products WHERE id = ? FOR UPDATE`, [id]),
+    ([row]) => row && statedByProduct(row),
+  );
+}
+
+export interface NewProduct {
+  name: string;
+  sku: string;
+  price: Minor;
+}
+
+/** Inserts a product, which gets its id from MySQL (see inserted.ts). */
+export function insertNewProduct(product: NewProduct, createdAt: Instant): Statement[] {
+  return [
+    {
+      sql: 'INSERT INTO products (name, sku, price, created_at) VALUES (?)',
+      parameters: [valuesOf(product, createdAt)],
+    },
+    { sql: SET_INSERTED },
+  ];
 }
 
 /** Inserts products that bring their ids. */
-export function insertProducts(
-  products: { id: number; name: string; sku: string; price: Minor }[],
-  createdAt: Instant,
-): Statement {
-  const values = products.map(({ id, name, sku, price }) => [
-    id,
-    name,
-    sku,
-    formatMinor(price),
-    toDatetime(createdAt),
-  ]);
+export function insertProducts(products: ({ id: number } & NewProduct)[], createdAt: Instant): Statement {
+  const values = products.map((product) => [product.id, ...valuesOf(product, createdAt)]);
   return { sql: `INSERT INTO products (${COLUMNS}) VALUES ?`, parameters: [values] };
+}
+
+export function deleteProduct(id: ProductId): Statement[] {
+  return [{ sql: 'DELETE FROM products WHERE id = ?', parameters: [id] }];
+}
+
+function valuesOf({ name, sku, price }: NewProduct, createdAt: Instant): string[] {
+  return [name, sku, formatMinor(price), toDatetime(createdAt)];
 }
 
 function rows(sql: string, parameters: Parameters<typeof select>[1]): Query<ProductRow[]> {

@@ -1,6 +1,8 @@
+import type { EventOf } from '../../domain/events';
 import { userId, type Instant, type UserId } from '../../domain/ids';
 import { mapQuery, select, type Query, type Session, type Statement } from '../session';
 import { toDatetime } from '../time';
+import { SET_INSERTED } from './inserted';
 
 export interface UserRow {
   id: UserId;
@@ -31,18 +33,47 @@ export function usersByIdOrEmail(ids: number[], emails: string[]): Query<UserRow
   ]);
 }
 
-/** The user, locked until the transaction ends: nobody changes it, or begins to refer to it, in between. */
-export function lockUser(id: number): Query<UserRow | undefined> {
-  return mapQuery(rows(`SELECT ${COLUMNS} FROM users WHERE id = ? FOR UPDATE`, [id]), ([row]) => row);
+/** What a row says, as the event that would create it. */
+export function statedByUser({ id, name }: UserRow): EventOf<'UserRegistered'> {
+  return { type: 'UserRegistered', userId: id, name };
+}
+
+/** What the row says, locked until the transaction ends: nobody changes it, or begins to refer to it, in between. */
+export function lockUser(id: number): Query<EventOf<'UserRegistered'> | undefined> {
+  return mapQuery(
+    rows(`SELECT ${COLUMNS} FROM users WHERE id = ? FOR UPDATE`, [id]),
+    ([row]) => row && statedByUser(row),
+  );
+}
+
+export interface NewUser {
+  name: string;
+  email: string;
+}
+
+/** Inserts a user, who gets his id from MySQL (see inserted.ts). */
+export function insertNewUser(user: NewUser, createdAt: Instant): Statement[] {
+  return [
+    {
+      sql: 'INSERT INTO users (name, email, created_at) VALUES (?)',
+      parameters: [valuesOf(user, createdAt)],
+    },
+    { sql: SET_INSERTED },
+  ];
 }
 
 /** Inserts users who bring their ids. */
-export function insertUsers(
-  users: { id: number; name: string; email: string }[],
-  createdAt: Instant,
-): Statement {
-  const values = users.map(({ id, name, email }) => [id, name, email, toDatetime(createdAt)]);
+export function insertUsers(users: ({ id: number } & NewUser)[], createdAt: Instant): Statement {
+  const values = users.map((user) => [user.id, ...valuesOf(user, createdAt)]);
   return { sql: `INSERT INTO users (${COLUMNS}) VALUES ?`, parameters: [values] };
+}
+
+export function deleteUser(id: UserId): Statement[] {
+  return [{ sql: 'DELETE FROM users WHERE id = ?', parameters: [id] }];
+}
+
+function valuesOf({ name, email }: NewUser, createdAt: Instant): string[] {
+  return [name, email, toDatetime(createdAt)];
 }
 
 function rows(sql: string, parameters: Parameters<typeof select>[1]): Query<UserRow[]> {

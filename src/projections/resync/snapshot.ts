@@ -4,9 +4,9 @@ import { reconcile, statedBy, type Stated } from '../../domain/reconcile';
 import { latestEvents, readHead, subjectsWithoutRow, type Head } from '../../mysql/log';
 import type { Database } from '../../mysql/pool';
 import type { Session } from '../../mysql/session';
-import { readOrdersAfter } from '../../mysql/tables/orders';
-import { readProductsAfter } from '../../mysql/tables/products';
-import { readUsersAfter } from '../../mysql/tables/users';
+import { readOrdersAfter, statedByOrder } from '../../mysql/tables/orders';
+import { readProductsAfter, statedByProduct } from '../../mysql/tables/products';
+import { readUsersAfter, statedByUser } from '../../mysql/tables/users';
 
 /** Small, so that what a page is made into is gone again before the garbage collector takes it for lasting. */
 const PAGE_ROWS = 200;
@@ -69,13 +69,12 @@ async function* pagesOf(
 ): AsyncGenerator<Stated[]> {
   let logged = 0;
   for (let after = 0; ;) {
-    const page = await readPage[kind](session, after);
-    const last = page.at(-1);
-    if (last === undefined) break;
-    const asLogged = await statedByLog(session, kind, page, onChange);
+    const { rows, lastId } = await readPage[kind](session, after);
+    if (lastId === undefined) break;
+    const asLogged = await statedByLog(session, kind, rows, onChange);
     logged += asLogged.length;
     yield asLogged;
-    after = subjectId(last.stated);
+    after = lastId;
   }
   if (logged === head.live[kind]) return;
   // The log says that more exist than have a row.
@@ -94,27 +93,27 @@ interface Row {
   isAsLogged: boolean;
 }
 
-const readPage: Record<SubjectKind, (session: Session, after: number) => Promise<Row[]>> = {
+/** The rows after an id, and the id after which to go on: undefined at the end. */
+interface Page {
+  rows: Row[];
+  lastId: number | undefined;
+}
+
+const readPage: Record<SubjectKind, (session: Session, after: number) => Promise<Page>> = {
   async product(session, after) {
-    const rows = await readProductsAfter(session, after, PAGE_ROWS);
-    return rows.map(({ id, name, sku }) => ({
-      stated: { type: 'ProductAdded', productId: id, name, sku },
-      isAsLogged: false,
-    }));
+    const products = await readProductsAfter(session, after, PAGE_ROWS);
+    const rows = products.map((row) => ({ stated: statedByProduct(row), isAsLogged: false }));
+    return { rows, lastId: products.at(-1)?.id };
   },
   async user(session, after) {
-    const rows = await readUsersAfter(session, after, PAGE_ROWS);
-    return rows.map(({ id, name }) => ({
-      stated: { type: 'UserRegistered', userId: id, name },
-      isAsLogged: false,
-    }));
+    const users = await readUsersAfter(session, after, PAGE_ROWS);
+    const rows = users.map((row) => ({ stated: statedByUser(row), isAsLogged: false }));
+    return { rows, lastId: users.at(-1)?.id };
   },
   async order(session, after) {
-    const rows = await readOrdersAfter(session, after, PAGE_ROWS);
-    return rows.map(({ order, asLogged }) => ({
-      stated: { type: 'OrderCreated', order },
-      isAsLogged: asLogged,
-    }));
+    const { orders, lastId } = await readOrdersAfter(session, after, PAGE_ROWS);
+    const rows = orders.map((row) => ({ stated: statedByOrder(row), isAsLogged: row.asLogged }));
+    return { rows, lastId };
   },
 };
 
@@ -122,12 +121,12 @@ const readPage: Record<SubjectKind, (session: Session, after: number) => Promise
 async function statedByLog(
   session: Session,
   kind: SubjectKind,
-  page: Row[],
+  rows: Row[],
   onChange: OnChange,
 ): Promise<Stated[]> {
-  const ids = page.flatMap(({ stated, isAsLogged }) => (isAsLogged ? [] : [subjectId(stated)]));
+  const ids = rows.flatMap(({ stated, isAsLogged }) => (isAsLogged ? [] : [subjectId(stated)]));
   const latest = await latestEvents(session, kind, ids);
-  return page.flatMap(({ stated, isAsLogged }) => {
+  return rows.flatMap(({ stated, isAsLogged }) => {
     if (isAsLogged) return stated;
     const id = subjectId(stated);
     const logged = latest.get(id)?.event;
