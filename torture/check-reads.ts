@@ -31,7 +31,7 @@ export function checkReads({ events, head }: Truth, history: Told): CheckedReads
       replay.apply(event);
     }
     const damaged = history.damagedIn(operation.invokedAt, operation.endedAt);
-    if (damaged.some(({ key }) => key === undefined || mayShow(operation.path, key))) {
+    if (damaged.some(({ keys }) => keys?.some((key) => mayShow(operation.path, key)) ?? true)) {
       excused += 1;
       continue;
     }

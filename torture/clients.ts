@@ -198,7 +198,7 @@ export class Clients {
     if (status === 200 && promised !== undefined && (position ?? -1) < promised.position) {
       this.history.violated(`a read went back behind the position that it asked for: ${describe(operation)}`);
     }
-    if (status >= 400 && ![404, 409, 503].includes(status)) {
+    if (status >= 400 && ![404, 409, 500, 503].includes(status)) {
       this.history.violated(`a read was answered ${status} ${reason}: ${describe(operation)}`);
     }
   }

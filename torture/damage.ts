@@ -110,10 +110,14 @@ function oneOf(random: Random, keys: string[]): Target[] {
   return keys.length === 0 ? [] : [{ key: random.pick(keys) }];
 }
 
-/** Whether a wrong value there makes others wrong. */
-export function spoilsAll({ root }: Stage, { key, field }: Target): boolean {
-  if (key === `${root}:live`) return true;
-  return key.endsWith('}:checkpoint') && (field === undefined || POSITION_FIELDS.includes(field));
+/** Which keys may be wrong because this one is; undefined for all of them. */
+export function keysSpoiltBy({ root }: Stage, { key, field }: Target): string[] | undefined {
+  if (key === `${root}:live`) return undefined;
+  const isCheckpoint = key.endsWith('}:checkpoint');
+  if (isCheckpoint && (field === undefined || POSITION_FIELDS.includes(field))) return undefined;
+  // A block that is empty leaves the index of blocks when the next order in it is deleted.
+  const [, index] = /^(.*\}:orders):\d+$/.exec(key) ?? [];
+  return index === undefined ? [key] : [key, index];
 }
 
 /** Repairs as an operator would, until it succeeds. After that the read model must be right, and `window` ends. */

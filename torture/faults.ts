@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { USERS } from './catalogue';
-import { DAMAGES, pickTarget, repairDamage, spoilsAll } from './damage';
+import { DAMAGES, keysSpoiltBy, pickTarget, repairDamage } from './damage';
 import type { Fault } from './fault';
-import type { DamageWindow } from './history';
 import { links, PACKET_FAULTS } from './network-faults';
 import { writeAsAnotherProgram } from './other-program';
 import { rebuildByHand, repairByHand } from './resync-by-hand';
@@ -239,11 +238,8 @@ function damage(kind: keyof typeof DAMAGES, about: string): Fault {
       const target = await pickTarget(stage, random, kind);
       if (target === undefined) return undefined;
       const { key, field } = target;
-      const window: DamageWindow = {
-        from: stage.history.now(),
-        to: Infinity,
-        ...(spoilsAll(stage, target) ? {} : { key }),
-      };
+      const keys = keysSpoiltBy(stage, target);
+      const window = { from: stage.history.now(), to: Infinity, ...(keys === undefined ? {} : { keys }) };
       stage.history.damage.push(window);
       try {
         await DAMAGES[kind](stage, random, target);

@@ -39,11 +39,11 @@ export interface FaultRecord {
 
 const MAX_LINE = 400;
 
-/** A time in which a key was damaged on purpose; without a key, all may be wrong. */
+/** A time in which keys were damaged on purpose; without keys, all may be wrong. */
 export interface DamageWindow {
   from: number;
   to: number;
-  key?: string;
+  keys?: string[];
 }
 
 interface Finding {
@@ -92,7 +92,7 @@ export class History {
   found(who: string, finding: Finding): void {
     const now = this.now();
     const damaged = this.damagedIn(now - FINDING_LATE_MS, now);
-    if (!damaged.some(({ key }) => key === undefined || key === finding.key)) {
+    if (!damaged.some(({ keys }) => keys === undefined || keys.includes(finding.key))) {
       this.violated(`${who} found drift that nobody caused: ${JSON.stringify(finding)}`);
     }
   }

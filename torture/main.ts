@@ -14,6 +14,7 @@ import { startServers, type Servers } from './servers';
 /** Milliseconds of history before and after the first thing that is wrong. */
 const SHOWN_AROUND_MS = 300;
 const MAX_SHOWN_LINES = 40;
+const MAX_SHOWN_VIOLATIONS = 10;
 
 interface Options {
   seed: number;
@@ -181,7 +182,8 @@ async function inBuild<T>(edits: PlantedBug['edits'], work: (build: string) => P
 async function explain({ seed, violations, history }: RunResult, options: Options): Promise<void> {
   const file = join(tmpdir(), `tally-torture-${seed}-${process.pid}.jsonl`);
   history.save(file);
-  for (const violation of violations) console.log(`\n${violation.slice(0, 1500)}`);
+  for (const violation of violations.slice(0, MAX_SHOWN_VIOLATIONS))
+    console.log(`\n${violation.slice(0, 1500)}`);
   const [first = ''] = violations;
   const at = Number(
     /"endedAt":([\d.]+)/.exec(first)?.[1] ?? Number(/^at ([\d.]+) s/.exec(first)?.[1]) * 1000,

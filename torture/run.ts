@@ -12,6 +12,8 @@ import { setStage, type Stage } from './stage';
 
 /** Where a planted bug is to be caught, nobody waits for the end. */
 const PLANTED_HEAL_WITHIN_MS = 20_000;
+/** The last notes tell why a run could not be carried out. */
+const MAX_NOTES = 10;
 
 export interface RunOptions {
   seed: number;
@@ -82,6 +84,14 @@ export async function run(servers: Servers, build: string, options: RunOptions):
       violations: verdict.violations,
       history,
     };
+  } catch (error) {
+    const notes = history.notes.slice(-MAX_NOTES).join('\n');
+    throw new Error(
+      `the run with seed ${options.seed} could not be carried out: ${String(error)}\n${notes}`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     await groups.stop();
     await stage.close();

@@ -8,6 +8,8 @@ import { mysql } from '../dev/mysql-server';
 import { redis } from '../dev/redis-server';
 import type { Place, RunningServer, ServerKind } from '../dev/server-kind';
 
+const START_ATTEMPTS = 3;
+
 /** A server of the run's own, to be ill-treated: what it has made durable stays when it is killed. */
 export class MortalServer {
   private running: (RunningServer & { pid: number }) | undefined;
@@ -20,8 +22,16 @@ export class MortalServer {
   async start(): Promise<string> {
     const startable = this.kind.find(defaultSearchPath(process.env));
     if (startable === undefined) throw new Error(`there is no ${this.kind.programs} on this machine`);
-    this.running = await startable.start(this.place);
-    return this.running.url;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.running = await startable.start(this.place);
+        return this.running.url;
+      } catch (error) {
+        // After a kill -9, a server now and then ends on the way up. A second start succeeds.
+        if (attempt === START_ATTEMPTS) throw error;
+        console.error(`a server did not start, attempt ${attempt}: ${String(error)}`);
+      }
+    }
   }
 
   async stop(): Promise<void> {

@@ -101,12 +101,18 @@ export async function setStage(
     async close() {
       await Promise.all(services.map((service) => service.kill()));
       await Promise.all([...mysqlProxies, ...redisProxies].map((proxy) => proxy.close()));
-      const sql = await connectSql(servers.mysqlUrl);
-      await sql.query(`DROP DATABASE ${name}`);
-      await sql.end();
       redis.disconnect();
+      await dropDatabase(servers, name).catch((error: unknown) => {
+        console.error(`${name} stays: ${String(error)}`); // it goes with its server
+      });
     },
   };
+}
+
+async function dropDatabase(servers: Servers, name: string): Promise<void> {
+  const sql = await connectSql(servers.mysqlUrl);
+  await sql.query(`DROP DATABASE ${name}`);
+  await sql.end();
 }
 
 /** Takes down what the services log, and what of it must never be logged. */
