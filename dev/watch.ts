@@ -5,6 +5,9 @@ import type { Config } from '../src/config';
 import { endingWithParent } from './command';
 import { ROOT } from './paths';
 
+/** tsx kills a service that does not stop within 5 s, but waits for ever for one that is already dead. */
+const STOP_WITHIN_MS = 7_000;
+
 export interface WatchOptions {
   env: NodeJS.ProcessEnv;
   config: Pick<Config, 'HOST' | 'PORT'>;
@@ -48,7 +51,12 @@ export function watchService({ env, config, log, onDeath }: WatchOptions) {
     async close(): Promise<void> {
       closing = true;
       child.kill('SIGTERM');
+      const { pid } = child;
+      const timer = setTimeout(() => {
+        if (pid !== undefined) process.kill(-pid, 'SIGKILL'); // with the service
+      }, STOP_WITHIN_MS);
       await ended;
+      clearTimeout(timer);
     },
   };
 }

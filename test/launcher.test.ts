@@ -73,9 +73,9 @@ async function expectBothAnswer(urls: Urls): Promise<void> {
   expect(await withRedis(urls, (redis) => redis.ping())).toBe('PONG');
 }
 
-async function waitUntil(condition: () => boolean): Promise<void> {
+async function waitUntil(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 30_000;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`waited in vain until ${String(condition)}`);
     await sleep(20);
   }
@@ -347,6 +347,22 @@ describe('npm start', () => {
     expect(await started.ended).toEqual([0, null]);
   });
 
+  it('stops in good order when the service that it watches was killed', async () => {
+    const dataDir = path.join(await tempDir(), 'data');
+    const started = runScript('start.ts', '--watch', '--data-dir', dataDir);
+    await waitUntil(() => started.output.includes('Server listening'));
+    const services = async () =>
+      (await descendantsOf(started.child.pid)).filter(
+        ({ command }) => command.includes('src/main.ts') && !command.includes('watch'),
+      );
+    for (const { pid } of await services()) process.kill(pid, 'SIGKILL');
+    await waitUntil(async () => (await services()).length === 0);
+
+    started.child.kill('SIGINT');
+    expect(await started.ended).toEqual([0, null]);
+    expect(await readFile(path.join(dataDir, 'log', 'mysql.log'), 'utf8')).toContain('Shutdown complete');
+  });
+
   it('explains an unknown option, a bad data directory and missing servers, without a stack', async () => {
     const file = path.join(await tempDir(), 'file');
     await writeFile(file, '');
@@ -363,6 +379,24 @@ describe('npm start', () => {
     );
   });
 });
+
+interface RunningProcess {
+  pid: number;
+  command: string;
+}
+
+/** From Linux's /proc. */
+async function descendantsOf(pid: number | undefined): Promise<RunningProcess[]> {
+  const ids = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'))
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
+  const found = ids.map(async (pid) => [
+    { pid, command: await readFile(`/proc/${pid}/cmdline`, 'utf8') },
+    ...(await descendantsOf(pid)),
+  ]);
+  return (await Promise.all(found)).flat();
+}
 
 describe('the lock of a data directory', () => {
   const HOLDER = (dataDir: string) => `
