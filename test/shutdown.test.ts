@@ -95,7 +95,7 @@ test('a shutdown waits neither for a silent connection nor for half a request', 
       socket.resume(); // or it would never see its end
       socket.on('error', () => undefined); // a reset is an end, too
       socket.write(half);
-      return once(socket, 'close');
+      await new Promise((resolve) => socket.on('close', resolve)); // `once` would reject at the reset
     });
     await until(() => sockets.every(({ connecting }) => !connecting));
     await tally.app.close();
