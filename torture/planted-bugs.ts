@@ -293,8 +293,8 @@ export const PLANTED_BUGS: PlantedBug[] = [
       },
       {
         file: 'mysql/tables/inserted.ts',
-        find: '@inserted + ${place} * @@auto_increment_increment',
-        replace: '@inserted + (${place} + 1) % @size * @@auto_increment_increment',
+        find: "place === 0 ? '@inserted' : `@inserted + ${place} * @@auto_increment_increment`",
+        replace: '`@inserted + (${place} + 1) % @size * @@auto_increment_increment`',
       },
       {
         file: 'mysql/tables/inserted.ts',
