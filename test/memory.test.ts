@@ -56,6 +56,7 @@ test('a model that was lost while memory was short is back soon after there is r
     await until(async () => (await tally.get('/orders/reports/summary')).body.orders === 1);
     process.stdout.write(`back ${Math.round(performance.now() - startedAt)} ms after there was room\n`);
     await until(async () => (await tally.get('/health/ready')).status === 200);
+    expect((await tally.get('/orders/reports/summary')).body.orders).toBe(1);
   } finally {
     await tally.app.close();
     await own.stop();
