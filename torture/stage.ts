@@ -55,9 +55,12 @@ export async function setStage(
   const admin = await connectSql(servers.mysqlUrl);
   await admin.query(`CREATE DATABASE ${name} DEFAULT CHARACTER SET utf8mb4`);
   await admin.end();
+  // Without its files: a FLUSHALL can be cut off its append-only file, and the keys of an earlier run would be back.
+  await servers.redis.kill();
+  await servers.redis.replaceFiles(undefined);
+  await servers.redis.start();
   const redis = new Redis(servers.redisPath, { maxRetriesPerRequest: null });
   redis.on('error', () => undefined); // it is killed on purpose, and comes back
-  await redis.flushall();
 
   const url = new URL(servers.mysqlUrl);
   url.pathname = `/${name}`;
