@@ -1,12 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /**
  * Runs a step again and again, with a pause between that can be cut short. Stopping it cuts every pause short; a step that
  * waits for something else listens to the signal.
  */
 export class Loop {
   private readonly stopping = new AbortController();
-  private pause: AbortController | undefined;
+  private endPause: () => void = () => undefined;
   private isWanted = false;
   private running: Promise<void> | undefined;
 
@@ -24,13 +22,13 @@ export class Loop {
   /** Ends the pause, or, while a step runs, leaves out the pause after it. */
   wake(): void {
     this.isWanted = true;
-    this.pause?.abort();
+    this.endPause();
   }
 
   /** Resolves when the step that runs has ended. */
   async stop(): Promise<void> {
     this.stopping.abort();
-    this.pause?.abort();
+    this.endPause();
     await this.running;
   }
 
@@ -42,10 +40,15 @@ export class Loop {
     }
   }
 
+  /** A plain timer: an AbortController for each pause would cost an order more than its projection. */
   private async sleep(ms: number): Promise<void> {
     if (this.isWanted || this.signal.aborted) return;
-    this.pause = new AbortController();
-    await delay(ms, undefined, { signal: this.pause.signal }).catch(() => undefined); // woken
-    this.pause = undefined;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }
