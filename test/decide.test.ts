@@ -51,8 +51,10 @@ describe('create-order', () => {
       facts,
       [],
       {
-        userId: userId(user),
-        items: items.map(([product, quantity]) => ({ productId: productId(product), quantity })),
+        order: {
+          userId: userId(user),
+          items: items.map(([product, quantity]) => ({ productId: productId(product), quantity })),
+        },
         maxOrderTotal: 1000n,
       },
       now,
@@ -108,7 +110,10 @@ describe('create-order', () => {
       CREATE_ORDER.decide(
         catalogue,
         Array.from({ length: accepted }, () => order(1)),
-        { userId: userId(5), items: [{ productId: productId(10), quantity: 2 }], maxOrderTotal: 1000n },
+        {
+          order: { userId: userId(5), items: [{ productId: productId(10), quantity: 2 }] },
+          maxOrderTotal: 1000n,
+        },
         now,
       ),
     );

@@ -23,10 +23,13 @@ export async function createOrder(
   order: CreateOrder,
   request: Request,
 ): Promise<Receipt<'OrderCreated'>> {
-  return writer.execute(CREATE_ORDER, { ...order, maxOrderTotal }, request);
+  return writer.execute(CREATE_ORDER, { order, maxOrderTotal }, request);
 }
 
-type Input = CreateOrder & { maxOrderTotal: Minor };
+interface Input {
+  order: CreateOrder;
+  maxOrderTotal: Minor;
+}
 
 /** The users and products that orders name. */
 export interface Catalogue {
@@ -69,8 +72,8 @@ export const CREATE_ORDER: CommandKind<Input, Catalogue, OrderContent, 'OrderCre
    * that names a missing or a locked row pays for it.
    */
   lookUpRest(inputs, catalogue) {
-    const users = userIdsOf(inputs).filter((id) => !catalogue.users.has(id));
-    const products = productIdsOf(inputs).filter((id) => !catalogue.products.has(id));
+    const users = userIdsOf(inputs, catalogue.users);
+    const products = productIdsOf(inputs, catalogue.products);
     if (users.length + products.length === 0) return undefined;
     return mapQuery(both(existing('users', users), existing('products', products)), ([users, products]) => ({
       ...catalogue,
@@ -79,16 +82,17 @@ export const CREATE_ORDER: CommandKind<Input, Catalogue, OrderContent, 'OrderCre
     }));
   },
 
-  decide(catalogue, accepted, { userId, items, maxOrderTotal }, now): Decision<OrderContent> {
+  decide(catalogue, accepted, { order: { userId, items }, maxOrderTotal }, now): Decision<OrderContent> {
     if (!catalogue.users.has(userId)) return new Problem('unknown-user', `There is no user ${userId}.`);
-    const unknown = items.filter(({ productId }) => !catalogue.products.has(productId));
-    if (unknown.length > 0) return unknownProducts(items, catalogue);
+    if (!items.every(({ productId }) => catalogue.products.has(productId)))
+      return unknownProducts(items, catalogue);
     if (!catalogue.freeUsers.has(userId)) return 'locked';
-    const lines = items.flatMap(({ productId, quantity }): OrderLine[] => {
+    const lines: OrderLine[] = [];
+    for (const { productId, quantity } of items) {
       const unitPrice = catalogue.prices.get(productId);
-      return unitPrice === undefined ? [] : [{ productId, quantity, unitPrice }];
-    });
-    if (lines.length < items.length) return 'locked';
+      if (unitPrice === undefined) return 'locked';
+      lines.push({ productId, quantity, unitPrice });
+    }
     const total = totalOf(lines);
     if (total > maxOrderTotal) {
       const detail = `The order would cost ${formatMinor(total)}; the highest is ${formatMinor(maxOrderTotal)}.`;
@@ -104,13 +108,23 @@ export const CREATE_ORDER: CommandKind<Input, Catalogue, OrderContent, 'OrderCre
   write: insertNewOrders,
 };
 
-function userIdsOf(inputs: CreateOrder[]): UserId[] {
-  return [...new Set(inputs.map(({ userId }) => userId))];
+/** The users that orders name, besides those that are known. */
+function userIdsOf(inputs: Input[], known: ReadonlySet<number> = NONE): UserId[] {
+  const ids = new Set<UserId>();
+  for (const { order } of inputs) if (!known.has(order.userId)) ids.add(order.userId);
+  return [...ids];
 }
 
-function productIdsOf(inputs: CreateOrder[]): ProductId[] {
-  return [...new Set(inputs.flatMap(({ items }) => items.map(({ productId }) => productId)))];
+/** The products that orders name, besides those that are known. */
+function productIdsOf(inputs: Input[], known: ReadonlySet<number> = NONE): ProductId[] {
+  const ids = new Set<ProductId>();
+  for (const { order } of inputs) {
+    for (const { productId } of order.items) if (!known.has(productId)) ids.add(productId);
+  }
+  return [...ids];
 }
+
+const NONE: ReadonlySet<number> = new Set();
 
 /** Those that exist, whether or not somebody has locked them. */
 function existing(table: 'users' | 'products', ids: number[]): Query<number[]> {

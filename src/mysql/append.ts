@@ -15,7 +15,7 @@ export interface Statable {
   body: EventBody;
   subject: Subject;
   /** The log says already that the subject exists, so it is not counted once more. */
-  restates?: boolean;
+  restates?: boolean | undefined;
 }
 
 /** An event on its way into the log. */

@@ -74,14 +74,15 @@ export class Changes extends Accumulation {
   private *commands(): Generator<[string, ...string[]]> {
     for (const [key, fields] of this.hashes) {
       if (fields === null) yield ['DEL', key];
-      else yield ['HSET', key, ...Object.entries(fields).flat()];
+      else yield hset(key, fields);
     }
     for (const [key, by] of this.counters) yield ['INCRBY', key, String(by)];
     for (const [key, sums] of this.fields) {
       for (const [field, by] of sums) yield ['HINCRBY', key, field, String(by)];
     }
     for (const [key, sums] of this.rankings) {
-      const members = [...sums].flatMap(([member, by]) => [String(-by), member]);
+      const members: string[] = [];
+      for (const [member, by] of sums) members.push(String(-by), member);
       for (const part of parts(members, 2 * MAX_MEMBERS)) yield ['ZINCRBY', key, ...part];
     }
     for (const [key, ids] of this.lists) {
@@ -94,6 +95,13 @@ export class Changes extends Accumulation {
       for (const part of parts(chosen(ids, false), MAX_MEMBERS)) yield ['SREM', ...where, ...part];
     }
   }
+}
+
+/** With a loop, as the others here: every order passes, and `flat` and `flatMap` cost several times as much. */
+function hset(key: string, fields: Record<string, string>): [string, ...string[]] {
+  const words: [string, ...string[]] = ['HSET', key];
+  for (const [field, value] of Object.entries(fields)) words.push(field, value);
+  return words;
 }
 
 function chosen(ids: Map<number, boolean>, wanted: boolean): string[] {
