@@ -66,6 +66,18 @@ export const SETTINGS = {
     schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
     about: 'lowest level that is logged',
   },
+  MAX_CONNECTIONS: {
+    schema: z.coerce.number().int().min(10).max(100_000).default(4000),
+    about: 'HTTP connections at a time; further ones are closed at once',
+  },
+  REQUEST_TIMEOUT_MS: {
+    schema: milliseconds(30_000, 100, 300_000),
+    about: 'how long a client may take to send its request; then it is answered 408',
+  },
+  DOCS: {
+    schema: z.enum(['on', 'off']).default('on'),
+    about: 'whether `/docs` shows the API in a browser; `/openapi.json` describes it in any case',
+  },
   BODY_LIMIT_BYTES: {
     schema: z.coerce.number().int().min(1024).max(10_485_760).default(65_536),
     about: 'largest request body; a larger one is answered 413',

@@ -4,6 +4,7 @@
  */
 export const PROBLEMS = {
   'invalid-request': { status: 400, title: 'The request is not valid' },
+  'malformed-request': { status: 400, title: 'The request is not valid HTTP' },
   'malformed-json': { status: 400, title: 'The body is not valid JSON' },
   'range-too-wide': { status: 400, title: 'The range is longer than a report may cover' },
   'route-not-found': { status: 404, title: 'There is no such route' },
@@ -15,6 +16,7 @@ export const PROBLEMS = {
   'user-in-use': { status: 409, title: 'Orders still refer to this user' },
   'product-in-use': { status: 409, title: 'Orders still refer to this product' },
   'unknown-position': { status: 409, title: 'The log does not hold this position' },
+  'request-timeout': { status: 408, title: 'The request did not arrive within the time' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
   'unknown-user': { status: 422, title: 'The order names a user that does not exist' },
@@ -28,6 +30,7 @@ export const PROBLEMS = {
     title: "The shop's sums have reached the bound up to which reports are exact",
   },
   'idempotency-key-reused': { status: 422, title: 'This Idempotency-Key was used with another request' },
+  'headers-too-large': { status: 431, title: 'The headers are too large' },
   'internal-error': { status: 500, title: 'Something unexpected went wrong' },
   overloaded: { status: 503, title: 'Too many commands are waiting' },
   'mysql-unreachable': { status: 503, title: 'MySQL cannot be reached' },

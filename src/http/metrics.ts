@@ -13,6 +13,25 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly requestsInFlight = new Gauge({
+    name: 'tally_http_requests_in_flight',
+    help: 'Requests that are being carried out, or whose answers are being sent',
+    registers: [this.registry],
+  });
+
+  readonly malformedRequests = new Counter({
+    name: 'tally_http_malformed_requests_total',
+    help: 'What was received and is no valid HTTP request, or did not arrive in time',
+    labelNames: ['problem'] as const,
+    registers: [this.registry],
+  });
+
+  readonly connectionsRefused = new Counter({
+    name: 'tally_http_connections_refused_total',
+    help: 'Connections that were closed at once, because there were MAX_CONNECTIONS already',
+    registers: [this.registry],
+  });
+
   private readonly ordersCreated = new Counter({
     name: 'tally_orders_created_total',
     help: 'Orders that this process created; replays of a command are not counted',

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { errorMessage } from '../domain/errors';
@@ -70,6 +71,26 @@ export async function sendProblem(
       ...(errors === undefined ? {} : { errors }),
       ...members,
     });
+}
+
+/** Node's own errors, where a request does not become one → the catalogue. */
+const BY_NODE_CODE: Partial<Record<string, ProblemSlug>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+};
+
+/** The same for what is not even a request: the whole answer as text, after which the connection ends. */
+export function rawProblem(code: string): { slug: ProblemSlug; text: string } {
+  const slug = BY_NODE_CODE[code] ?? 'malformed-request';
+  const { status, title } = PROBLEMS[slug];
+  const body = JSON.stringify({ type: problemType(slug), title, status, detail: `${title} (${code}).` });
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  return { slug, text: `${head.join('\r\n')}\r\n\r\n${body}` };
 }
 
 export async function sendNotFound(request: FastifyRequest, reply: FastifyReply): Promise<void> {

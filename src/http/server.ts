@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import fastJson, { type Schema } from 'fast-json-stringify';
@@ -14,7 +13,8 @@ import fastify, {
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Config } from '../config';
-import { Problem } from '../domain/problems';
+import type { Problem } from '../domain/problems';
+import { Connections } from './connections';
 import type { HttpContext } from './context';
 import { sendNotFound, sendProblem } from './problems';
 import { catalogueRoutes } from './routes/catalogue';
@@ -31,30 +31,40 @@ export type App = FastifyInstance<
 >;
 
 export interface ServerDeps {
-  config: Pick<Config, 'BODY_LIMIT_BYTES'>;
+  config: Pick<Config, 'BODY_LIMIT_BYTES' | 'MAX_CONNECTIONS' | 'REQUEST_TIMEOUT_MS' | 'DOCS'>;
   version: string;
   log: FastifyBaseLogger;
   context: HttpContext;
 }
 
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
-const REQUEST_TIMEOUT_MS = 30_000;
-const DRAIN_CHECK_MS = 50;
+/** How often Node looks for requests that have not arrived within the time. */
+const TIMEOUT_CHECK_MS = 1_000;
+/** A socket on which nothing moves: its client reads no answers. Longer than any request may take. */
+const SILENT_SOCKET_MS = 300_000;
 
 /** The HTTP server with all its routes, not yet listening. */
 export async function buildServer({ config, version, log, context }: ServerDeps): Promise<App> {
+  const connections = new Connections(context.metrics);
   const app = fastify({
     loggerInstance: log,
     // One line per request; the hook below writes it.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.BODY_LIMIT_BYTES,
-    // They are refused by a problem document: see drainWhenClosing.
+    // They are refused by a problem document: see connections.ts.
     return503OnClosing: false,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: config.REQUEST_TIMEOUT_MS,
+    connectionTimeout: SILENT_SOCKET_MS,
+    http: {
+      // Node takes the greater of the two for the body, and its own default is a minute.
+      headersTimeout: config.REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, config.REQUEST_TIMEOUT_MS),
+    },
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     },
+    clientErrorHandler: (error, socket) => connections.refuse(error, socket),
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
 
@@ -73,7 +83,7 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
   app.setErrorHandler<FastifyError | Problem>(sendProblem);
   app.setNotFoundHandler(sendNotFound);
 
-  drainWhenClosing(app);
+  connections.bound(app, config.MAX_CONNECTIONS);
   // Hooks with callbacks: every request runs them, and a promise would cost more than what they do.
   app.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
@@ -105,14 +115,18 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     },
     transform: jsonSchemaTransform,
   });
-  await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
+  if (config.DOCS === 'on') await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
   await app.register((routes, _options, done) => {
     const typed = routes.withTypeProvider<ZodTypeProvider>();
     orderRoutes(typed, context);
     reportRoutes(typed, context);
     catalogueRoutes(typed, context);
     operationsRoutes(typed, context);
-    typed.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+    let document: Buffer | undefined;
+    typed.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
+      document ??= Buffer.from(JSON.stringify(app.swagger()));
+      return reply.type('application/json').send(document);
+    });
     done();
   });
   return app;
@@ -128,37 +142,4 @@ function oncePerValue(serialize: (value: unknown) => string): (value: unknown) =
     if (last === undefined || last.value !== value) last = { value, text: serialize(value) };
     return last.text;
   };
-}
-
-/**
- * While the server closes, complete requests in flight are answered, and further ones on the same connections refused. All
- * other connections are ended: Node itself would wait for one that is silent, or has sent half a request, for as long as
- * its client likes.
- */
-function drainWhenClosing(app: App): void {
-  const latest = new Map<Socket, IncomingMessage | undefined>();
-  let isClosing = false;
-  app.server.on('connection', (socket) => {
-    latest.set(socket, undefined);
-    socket.once('close', () => latest.delete(socket));
-  });
-  app.addHook('onRequest', (request, _reply, done) => {
-    latest.set(request.raw.socket, request.raw);
-    if (!isClosing) return done();
-    const detail = 'The service is shutting down; nothing was changed.';
-    return done(new Problem('overloaded', detail, { retryAfterSeconds: 1 }));
-  });
-  app.addHook('onResponse', (request, _reply, done) => {
-    const { socket } = request.raw;
-    if (latest.get(socket) === request.raw) latest.set(socket, undefined);
-    done();
-  });
-  app.addHook('preClose', async () => {
-    isClosing = true;
-    const timer = setInterval(() => {
-      for (const [socket, request] of latest) if (request?.complete !== true) socket.destroy();
-    }, DRAIN_CHECK_MS);
-    app.server.once('close', () => clearInterval(timer));
-    timer.unref();
-  });
 }

@@ -1,0 +1,128 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Problem } from '../domain/problems';
+import type { Metrics } from './metrics';
+import { rawProblem } from './problems';
+import type { App } from './server';
+
+/** Requests of one connection that are carried out at a time. Clients that pipeline seldom send more. */
+const MAX_IN_FLIGHT = 16;
+/** What may wait behind them: more than what one read from a socket brings, so only a flood comes here. */
+const MAX_WAITING = 4_000;
+const DRAIN_CHECK_MS = 50;
+
+interface Connection {
+  /** Requests whose answers were not handed to the operating system yet. */
+  inFlight: Map<IncomingMessage, ServerResponse>;
+  /** What begins the requests that wait for their turn, in order of arrival. */
+  waiting: (() => void)[];
+  /** The newest request, until it is answered. */
+  latest: IncomingMessage | undefined;
+  /** The last that it says, once what it received is no request. */
+  refusal: string | undefined;
+}
+
+/**
+ * Bounds what connections take of the process, whatever their clients send and however little they read: a request is not
+ * begun before one of those before it is answered, and nothing is read from a socket on which requests wait.
+ *
+ * While the server closes, complete requests in flight are answered, and further ones on the same connections refused. All
+ * other connections are ended: Node itself would wait for one that is silent, or has sent half a request, for as long as
+ * its client likes.
+ */
+export class Connections {
+  private readonly connections = new Map<Socket, Connection>();
+  private isClosing = false;
+
+  constructor(private readonly metrics: Metrics) {}
+
+  bound(app: App, maxConnections: number): void {
+    app.server.maxConnections = maxConnections;
+    app.server.on('drop', () => this.metrics.connectionsRefused.inc());
+    app.server.on('connection', (socket) => this.opened(socket));
+    app.addHook('onRequest', ({ raw }, reply, done) => this.begin(raw, reply.raw, done));
+    app.addHook('onResponse', ({ raw }, _reply, done) => {
+      this.answered(raw);
+      done();
+    });
+    app.addHook('preClose', async () => this.drain(app));
+  }
+
+  /** Answers what is no request, because it is not HTTP, too large or too slow, and ends the connection. */
+  refuse({ code = '' }: { code?: string }, socket: Socket): void {
+    const connection = this.connections.get(socket);
+    if (connection === undefined || code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    const { slug, text } = rawProblem(code);
+    this.metrics.malformedRequests.inc({ problem: slug });
+    connection.refusal = text;
+    return this.endIfRefused(socket, connection);
+  }
+
+  /** The answers to the requests before it come first: a refusal must not be taken for one of them. */
+  private endIfRefused(socket: Socket, { inFlight, refusal }: Connection): void {
+    if (refusal === undefined || [...inFlight.keys()].some(({ complete }) => complete)) return;
+    socket.write(refusal);
+    socket.destroySoon();
+  }
+
+  private opened(socket: Socket): void {
+    const connection: Connection = {
+      inFlight: new Map(),
+      waiting: [],
+      latest: undefined,
+      refusal: undefined,
+    };
+    this.connections.set(socket, connection);
+    socket.once('close', () => {
+      this.connections.delete(socket);
+      // Node tells only the answer that is being written. The files that the others were to send would stay open for ever.
+      for (const response of connection.inFlight.values()) response.emit('close');
+      this.metrics.requestsInFlight.dec(connection.inFlight.size);
+    });
+  }
+
+  private begin(request: IncomingMessage, response: ServerResponse, done: (error?: Error) => void): void {
+    const { socket } = request;
+    const connection = this.connections.get(socket);
+    if (connection === undefined) return; // it has ended, and nobody waits for an answer
+    const { inFlight, waiting } = connection;
+    const begin = () => {
+      inFlight.set(request, response);
+      this.metrics.requestsInFlight.inc();
+      done(this.isClosing ? shuttingDown() : undefined);
+    };
+    connection.latest = request;
+    if (inFlight.size < MAX_IN_FLIGHT) begin();
+    else if (waiting.length >= MAX_WAITING) socket.destroy();
+    else {
+      waiting.push(begin);
+      socket.pause();
+    }
+  }
+
+  private answered(request: IncomingMessage): void {
+    const { socket } = request;
+    const connection = this.connections.get(socket);
+    if (connection === undefined) return;
+    if (connection.inFlight.delete(request)) this.metrics.requestsInFlight.dec();
+    if (connection.latest === request) connection.latest = undefined;
+    const next = connection.waiting.shift();
+    next?.();
+    if (next !== undefined && connection.waiting.length === 0) socket.resume();
+    this.endIfRefused(socket, connection);
+  }
+
+  private drain(app: App): void {
+    this.isClosing = true;
+    const timer = setInterval(() => {
+      for (const [socket, { latest }] of this.connections) if (latest?.complete !== true) socket.destroy();
+    }, DRAIN_CHECK_MS);
+    app.server.once('close', () => clearInterval(timer));
+    timer.unref();
+  }
+}
+
+function shuttingDown(): Problem {
+  const detail = 'The service is shutting down; nothing was changed.';
+  return new Problem('overloaded', detail, { retryAfterSeconds: 1 });
+}
