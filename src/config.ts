@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HIGHEST_ORDER_TOTAL, parseMinor, type Minor } from './domain/money';
+import { plainEnglish } from './domain/plain-english';
 
 const milliseconds = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
@@ -162,7 +163,7 @@ export class ConfigError extends Error {
  */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const parsed = environment.safeParse(given);
+  const parsed = environment.safeParse(given, { error: plainEnglish });
   if (parsed.success) return Object.freeze(parsed.data);
   const faults = parsed.error.issues.map((issue) => {
     const name = String(issue.path[0]);

@@ -45,7 +45,11 @@ export function catalogueDeletion<Id extends number, T extends 'ProductRemoved' 
       ),
 
     decide({ stated, isInUse, latest }, _accepted, id) {
-      if (stated === undefined) return new Problem(`${kind}-not-found`, `There is no ${kind} ${id}.`);
+      if (stated === undefined) {
+        return new Problem(`${kind}-not-found`, `There is no ${kind} ${id}.`, {
+          members: { deleted: false },
+        });
+      }
       if (isInUse) return new Problem(`${kind}-in-use`, `Orders still refer to ${kind} ${id}.`);
       const own: Draft = { body: removed, subject: id };
       if (statedBy(latest?.event) !== undefined) return { row: id, events: [own] };

@@ -42,7 +42,7 @@ export const DELETE_ORDER: CommandKind<OrderId, Facts, OrderId, 'OrderDeleted'> 
   decide({ existing, free, latest }, accepted, orderId, now): Decision<OrderId> {
     const stored = free.get(orderId);
     if (accepted.includes(orderId) || (stored === undefined && !existing.has(orderId))) {
-      return new Problem('order-not-found', `There is no order ${orderId}.`);
+      return new Problem('order-not-found', `There is no order ${orderId}.`, { members: { deleted: false } });
     }
     if (stored === undefined) return 'locked';
     return { row: orderId, events: eventsOf(stored.order, latest.get(orderId), now) };

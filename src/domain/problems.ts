@@ -11,6 +11,7 @@ export const PROBLEMS = {
   'order-not-found': { status: 404, title: 'There is no such order' },
   'product-not-found': { status: 404, title: 'There is no such product' },
   'user-not-found': { status: 404, title: 'There is no such user' },
+  'method-not-allowed': { status: 405, title: 'The route does not take this method' },
   'email-taken': { status: 409, title: 'Another user has this email' },
   'sku-taken': { status: 409, title: 'Another product has this SKU' },
   'user-in-use': { status: 409, title: 'Orders still refer to this user' },

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { Problem } from '../domain/problems';
 import type { Metrics } from './metrics';
 import { rawProblem } from './problems';
@@ -46,6 +47,14 @@ export class Connections {
       done();
     });
     app.addHook('preClose', async () => this.drain(app));
+  }
+
+  /** For routes that send files: one that is opened when its connection has ended already is closed again. */
+  closeFiles(app: Pick<App, 'addHook'>): void {
+    app.addHook('onSend', ({ raw }, _reply, payload, done) => {
+      if (payload instanceof Readable && raw.socket.destroyed) payload.destroy();
+      done(null, payload);
+    });
   }
 
   /** Answers what is no request, because it is not HTTP, too large or too slow, and ends the connection. */

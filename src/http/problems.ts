@@ -10,6 +10,7 @@ const problem = z
     title: z.string(),
     status: z.int(),
     detail: z.string(),
+    error: z.string().meta({ description: 'The same as `detail`, for clients that look here' }),
     instance: z.string().optional().meta({ description: 'The id of the request' }),
     errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
   })
@@ -67,6 +68,7 @@ export async function sendProblem(
       title: PROBLEMS[slug].title,
       status,
       detail,
+      error: detail,
       instance: `urn:tally:request:${request.id}`,
       ...(errors === undefined ? {} : { errors }),
       ...members,
@@ -83,7 +85,8 @@ const BY_NODE_CODE: Partial<Record<string, ProblemSlug>> = {
 export function rawProblem(code: string): { slug: ProblemSlug; text: string } {
   const slug = BY_NODE_CODE[code] ?? 'malformed-request';
   const { status, title } = PROBLEMS[slug];
-  const body = JSON.stringify({ type: problemType(slug), title, status, detail: `${title} (${code}).` });
+  const detail = `${title} (${code}).`;
+  const body = JSON.stringify({ type: problemType(slug), title, status, detail, error: detail });
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'content-type: application/problem+json',
@@ -103,12 +106,12 @@ export async function sendNotFound(request: FastifyRequest, reply: FastifyReply)
 function problemOf(error: FastifyError): Problem {
   const { code, message, statusCode = 500, validation, validationContext = 'request' } = error;
   if (validation !== undefined) {
+    const part = PARTS[validationContext] ?? validationContext;
     const errors = validation.map((issue) => ({
-      field: issue.instancePath.replace(/^\//, '').replaceAll('/', '.') || validationContext,
+      field: issue.instancePath.replace(/^\//, '').replaceAll('/', '.') || part,
       message: issue.message ?? 'is not valid',
     }));
     const detail = errors.map(({ field, message }) => `${field}: ${message}`).join('; ');
-    const part = PARTS[validationContext] ?? validationContext;
     return new Problem('invalid-request', `The ${part} is not valid: ${detail}.`, { errors });
   }
   const slug = BY_FASTIFY_CODE[code];

@@ -14,7 +14,14 @@ export const idInUrl = z
   .transform(Number)
   .refine(Number.isSafeInteger, 'must be below 2^53');
 
-export const limit = (fallback: number) => z.coerce.number().int().min(1).max(100).default(fallback);
+export const limit = (fallback: number) =>
+  z
+    .string()
+    .regex(/^\d{1,3}$/, 'must be a whole number from 1 to 100')
+    .transform(Number)
+    .refine((number) => number >= 1 && number <= 100, 'must be a whole number from 1 to 100')
+    .default(fallback)
+    .meta({ description: 'From 1 to 100', examples: [String(fallback)] });
 
 export const cursor = z
   .string()
@@ -48,6 +55,7 @@ export function checkRange({ from, to }: MaybeRange, context: z.RefinementCtx): 
 function faultOf(from: string | undefined, to: string | undefined): string | undefined {
   if ((from === undefined) !== (to === undefined)) return 'from and to go together';
   if (from === undefined || to === undefined || from < to) return undefined;
+  if (Number.isNaN(Date.parse(from)) || Number.isNaN(Date.parse(to))) return undefined; // a fault of its own
   return 'must be after from: `from` is included, `to` is not';
 }
 

@@ -13,7 +13,9 @@ import fastify, {
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Config } from '../config';
-import type { Problem } from '../domain/problems';
+import { plainEnglish } from '../domain/plain-english';
+import { Problem } from '../domain/problems';
+import { takeJson } from './body';
 import { Connections } from './connections';
 import type { HttpContext } from './context';
 import { sendNotFound, sendProblem } from './problems';
@@ -69,24 +71,20 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
   }).withTypeProvider<ZodTypeProvider>();
 
   app.setValidatorCompiler(validatorCompiler);
+  z.config({ customError: plainEnglish });
   // The schemas of the answers are compiled: running zod on every answer would cost more than the report itself.
   app.setSerializerCompiler<z.ZodType>(({ schema }) =>
     // Two libraries' types of the same thing: a JSON schema.
     oncePerValue(fastJson(z.toJSONSchema(schema, { target: 'draft-7' }) as Schema)),
   );
-  // Clients that always send a content type may send it with a DELETE, which has no body.
-  const parseJson = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '' && request.method === 'DELETE') done(null, undefined);
-    else void parseJson(request, String(body), done);
-  });
+  takeJson(app);
   app.setErrorHandler<FastifyError | Problem>(sendProblem);
   app.setNotFoundHandler(sendNotFound);
 
   connections.bound(app, config.MAX_CONNECTIONS);
   // Hooks with callbacks: every request runs them, and a promise would cost more than what they do.
   app.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id);
+    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     done();
   });
   const logsAnswers = log.level === 'info' || log.level === 'debug' || log.level === 'trace';
@@ -115,9 +113,15 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     },
     transform: jsonSchemaTransform,
   });
-  if (config.DOCS === 'on') await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
+  if (config.DOCS === 'on') {
+    await app.register(async (docs) => {
+      connections.closeFiles(docs);
+      await docs.register(fastifySwaggerUi, { routePrefix: '/docs' });
+    });
+  }
   await app.register((routes, _options, done) => {
     const typed = routes.withTypeProvider<ZodTypeProvider>();
+    const methods = methodsByPath(routes);
     orderRoutes(typed, context);
     reportRoutes(typed, context);
     catalogueRoutes(typed, context);
@@ -127,6 +131,9 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
       document ??= Buffer.from(JSON.stringify(app.swagger()));
       return reply.type('application/json').send(document);
     });
+    const about = { name: 'Tally', version, docs: '/docs', openapi: '/openapi.json' };
+    typed.get('/', { schema: { hide: true } }, () => about);
+    refuseOtherMethods(routes, methods);
     done();
   });
   return app;
@@ -142,4 +149,36 @@ function oncePerValue(serialize: (value: unknown) => string): (value: unknown) =
     if (last === undefined || last.value !== value) last = { value, text: serialize(value) };
     return last.text;
   };
+}
+
+type Routes = Pick<FastifyInstance, 'addHook' | 'route'>;
+
+/** The methods of every path whose route is added from now on. */
+function methodsByPath(routes: Routes): Map<string, Set<string>> {
+  const methods = new Map<string, Set<string>>();
+  routes.addHook('onRoute', ({ url, method }) => {
+    methods.set(url, new Set([...(methods.get(url) ?? []), ...[method].flat()]));
+  });
+  return methods;
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** A path with another method than its own is answered 405, and what it allows. */
+function refuseOtherMethods(routes: Routes, methods: ReadonlyMap<string, ReadonlySet<string>>): void {
+  for (const [url, own] of methods) {
+    const allow = [...own].join(', ');
+    routes.route({
+      url,
+      method: METHODS.filter((method) => !own.has(method)),
+      schema: { hide: true },
+      // Before anything is made of its body.
+      onRequest: (request, reply, done) => {
+        void reply.header('allow', allow);
+        const detail = `${url} does not take ${request.method}: it takes ${allow}.`;
+        done(new Problem('method-not-allowed', detail));
+      },
+      handler: sendNotFound,
+    });
+  }
 }

@@ -80,6 +80,7 @@ test('files that were to be sent are closed with their connection', async () => 
   await until(async () => (await openFiles()) >= 5);
   for (const socket of sockets) socket.destroy();
   await until(async () => (await openFiles()) === 0);
+  expect(await openFiles()).toBe(0);
 });
 
 test.each([
@@ -117,6 +118,7 @@ test('there are at most MAX_CONNECTIONS; further ones are closed and counted', a
       sockets.push(await open());
       return (await metric('tally_http_connections_refused_total').catch(() => 0)) > 0;
     });
+    expect(sockets.length).toBeGreaterThan(90); // the requests for the metrics keep connections, too
   } finally {
     for (const socket of sockets) socket.destroy();
   }
