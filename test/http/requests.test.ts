@@ -109,3 +109,21 @@ test('GET / says what this is, answers are not sniffed, and DOCS=off leaves the 
   expect((await tally.get('/docs')).status).toBe(404);
   expect((await tally.get('/openapi.json')).status).toBe(200);
 });
+
+test('the log of a failure shows no names and addresses', async () => {
+  const own = await newPlace();
+  const lines: string[] = [];
+  const service = await startTally(own, { LOG_LEVEL: 'error' }, { write: (line) => void lines.push(line) });
+  try {
+    await until(async () => (await service.get('/health/ready')).status === 200);
+    await own.sql.query('ALTER TABLE users MODIFY name VARCHAR(3) NOT NULL');
+    const { status } = await service.post('/users', { name: 'Augusta', email: 'augusta@example.com' });
+    expect(status).toBe(500);
+    const failure = lines.find((line) => line.includes('unexpected error'));
+    expect(failure).toContain("Data too long for column 'name'");
+    expect(lines.join('')).not.toMatch(/augusta/i);
+  } finally {
+    await service.app.close();
+    await own.close();
+  }
+});
