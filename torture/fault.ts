@@ -13,10 +13,18 @@ type Resource =
   | 'rows'
   | 'row-lock';
 
+/** Commands need MySQL, reads need Redis; a read that asks for a position needs both. */
+export type Side = 'commands' | 'reads';
+
 export interface Fault {
   resource: Resource;
   /** What it does to whom, in the words of the report. */
   about: string;
+  /**
+   * What may fail while it lasts, and for how many milliseconds after its end: all else must succeed. A fault that tells
+   * `service N` or `user N` as its detail hinders only the requests to that service, or the orders of that user.
+   */
+  hinders?: Partial<Record<Side, number>>;
   /**
    * Does it, and ends it: afterwards only its consequences are left.
    * @returns a detail for the history; undefined where it had nothing to hit, and does not count.

@@ -14,6 +14,7 @@ const RESYNC_LIMIT_MS = 30_000;
 export const FAULTS = {
   'kill-service': {
     resource: 'services',
+    hinders: { commands: 4000, reads: 4000 },
     about: 'kill -9 of a service process, started again at once',
     async inject({ services }, random) {
       const service = random.pick(services);
@@ -25,6 +26,7 @@ export const FAULTS = {
   },
   'stop-service': {
     resource: 'services',
+    hinders: { commands: 2000, reads: 2000 },
     about: 'SIGSTOP of a service process, SIGCONT after up to 3 s',
     async inject({ services }, random) {
       const service = random.pick(services);
@@ -36,6 +38,7 @@ export const FAULTS = {
   },
   'rolling-restart': {
     resource: 'services',
+    hinders: { commands: 4000, reads: 4000 },
     about: 'SIGTERM and start of one service process after the other, as an upgrade does',
     async inject({ services }) {
       const ends: string[] = [];
@@ -66,6 +69,7 @@ export const FAULTS = {
 
   flushall: {
     resource: 'redis',
+    hinders: { reads: 4000 },
     about: 'FLUSHALL, and SCRIPT FLUSH',
     async inject({ redis }) {
       await redis.multi().flushall().script('FLUSH').exec();
@@ -80,6 +84,7 @@ export const FAULTS = {
   'wrong-type': damage('retype', 'a key of the read model becomes one of another type'),
   'redis-empty': {
     resource: 'redis',
+    hinders: { reads: 4000 },
     about: 'kill -9 of Redis, started again without its files',
     async inject({ servers }, random) {
       await servers.redis.kill();
@@ -91,6 +96,7 @@ export const FAULTS = {
   },
   'redis-older-snapshot': {
     resource: 'redis',
+    hinders: { reads: 4000 },
     about: 'kill -9 of Redis, started again from files of up to 3 s before',
     async inject({ servers }, random) {
       const snapshot = await servers.redis.snapshot();
@@ -103,6 +109,7 @@ export const FAULTS = {
   },
   'redis-cut-log': {
     resource: 'redis',
+    hinders: { reads: 4000 },
     about: 'kill -9 of Redis, started again with up to 8 KiB missing at the end of its append-only file',
     async inject(stage, random) {
       const { redis } = stage.servers;
@@ -124,6 +131,7 @@ export const FAULTS = {
   },
   'redis-freeze': {
     resource: 'redis',
+    hinders: { reads: 3000 },
     about: 'SIGSTOP of Redis, SIGCONT after up to 2 s',
     async inject({ servers }, random) {
       servers.redis.signal('SIGSTOP');
@@ -145,6 +153,7 @@ export const FAULTS = {
 
   'mysql-kill': {
     resource: 'mysql',
+    hinders: { commands: 4000 },
     about: 'kill -9 of MySQL, started again',
     async inject({ servers }, random) {
       await servers.mysql.kill();
@@ -155,6 +164,7 @@ export const FAULTS = {
   },
   'mysql-freeze': {
     resource: 'mysql',
+    hinders: { commands: 3000 },
     about: 'SIGSTOP of MySQL, SIGCONT after up to 2.5 s',
     async inject({ servers }, random) {
       servers.mysql.signal('SIGSTOP');
@@ -171,6 +181,7 @@ export const FAULTS = {
 
   'row-locked': {
     resource: 'row-lock',
+    hinders: { commands: 2000 },
     about: 'another session holds the row of one user FOR UPDATE, for up to 2 s',
     async inject(stage, random) {
       const sql = await stage.connect();
@@ -233,6 +244,7 @@ async function twice(run: () => Promise<{ code: number | null }>): Promise<strin
 function damage(kind: keyof typeof DAMAGES, about: string): Fault {
   return {
     resource: 'redis',
+    hinders: { reads: 6000 },
     about,
     async inject(stage, random) {
       const target = await pickTarget(stage, random, kind);

@@ -1,3 +1,4 @@
+import { checkAvailability } from './check-availability';
 import { checkKeys, checkLog, checkTables } from './check';
 import { checkOrders } from './check-orders';
 import { checkCommands, checkReads } from './check-reads';
@@ -11,6 +12,8 @@ export interface Verdict {
   violations: string[];
   readsChecked: number;
   readsExcused: number;
+  /** Requests that nothing may have kept from succeeding. */
+  unhindered: number;
 }
 
 /** Compares what the clients were told with the log, at any time. */
@@ -18,14 +21,16 @@ export async function judge(stage: Stage, clients: Clients): Promise<Verdict> {
   const { history } = stage;
   const truth = await truthOf(stage);
   const { faults, checked, excused } = checkReads(truth, history);
+  const availability = checkAvailability(history);
   const violations = [
     ...history.violations,
     ...checkLog(truth),
     ...checkOrders(truth, clients.wishes),
     ...checkCommands(truth, history),
     ...faults,
+    ...availability.faults,
   ];
-  return { truth, violations, readsChecked: checked, readsExcused: excused };
+  return { truth, violations, readsChecked: checked, readsExcused: excused, unhindered: availability.judged };
 }
 
 /** Compares the log with the tables, and both with Redis, once all is quiet and well again. */

@@ -80,12 +80,12 @@ async function torture(servers: Servers, build: string, options: Options): Promi
       durationMs: options.seconds * 1000,
       gapMs: options.gap,
     });
-    const { faults, operations, events, healMs, readsChecked, readsExcused, outcomes } = result;
+    const { faults, operations, events, healMs, readsChecked, readsExcused, unhindered, outcomes } = result;
     const groups = result.commandsPerTransaction?.toFixed(1) ?? 'unknown';
     console.log(
       `seed ${seed}: ${sum(faults)} faults of ${Object.keys(faults).length} kinds, ${operations} requests ` +
         `(${JSON.stringify(outcomes)}), ${events} events, ${groups} commands a transaction, ${readsChecked} reads checked at their position ` +
-        `(${readsExcused} of damaged keys not), whole again after ${healMs} ms: ${verdictOf(result)}`,
+        `(${readsExcused} of damaged keys not), ${unhindered} requests that nothing hindered, whole again after ${healMs} ms: ${verdictOf(result)}`,
     );
     await record(options.out, {
       kind: 'run',

@@ -11,6 +11,7 @@ const ARMED_MS = 3000;
 export function links<S extends 'mysql' | 'redis'>(server: S) {
   const resource: Fault['resource'] = `${server}-links`;
   const name = server === 'mysql' ? 'MySQL' : 'Redis';
+  const hinders: Fault['hinders'] = server === 'mysql' ? { commands: 5000 } : { reads: 4000 };
   const proxiesOf = (stage: Stage, random: Random): Proxy[] => {
     const all = server === 'mysql' ? stage.mysqlProxies : stage.redisProxies;
     return random.chance(0.5) ? all : [random.pick(all)];
@@ -29,6 +30,7 @@ export function links<S extends 'mysql' | 'redis'>(server: S) {
   return {
     [`${server}-cut`]: {
       resource,
+      hinders,
       about: `connections to ${name} are reset, and new ones refused for up to 1 s`,
       inject: (stage: Stage, random: Random) =>
         during(
@@ -40,6 +42,7 @@ export function links<S extends 'mysql' | 'redis'>(server: S) {
     },
     [`${server}-delay`]: {
       resource,
+      hinders,
       about: `packets from and to ${name} take up to 300 ms longer, for up to 2 s`,
       inject: (stage: Stage, random: Random) => {
         const ms = random.int(20, 300);
@@ -53,6 +56,7 @@ export function links<S extends 'mysql' | 'redis'>(server: S) {
     },
     [`${server}-half-open`]: {
       resource,
+      hinders,
       about: `connections to ${name} are dead at the server's end, and the service is never told`,
       inject: (stage: Stage, random: Random) =>
         during(
@@ -64,6 +68,7 @@ export function links<S extends 'mysql' | 'redis'>(server: S) {
     },
     [`${server}-black-hole`]: {
       resource,
+      hinders,
       about: `packets from and to ${name} vanish for up to 2.5 s; those connections stay silent for ever`,
       inject: (stage: Stage, random: Random) =>
         during(
@@ -80,11 +85,13 @@ export function links<S extends 'mysql' | 'redis'>(server: S) {
 export const PACKET_FAULTS = {
   'commit-answer-lost': {
     resource: 'mysql-links',
+    hinders: { commands: 3000 },
     about: 'exactly the answers to one to three COMMITs are lost, with their connections',
     inject: async ({ mysqlProxies }, random) => loseAnswers(mysqlProxies, isCommit, random.int(1, 3)),
   },
   'commit-delivered-late': {
     resource: 'mysql-links',
+    hinders: { commands: 4000 },
     about: 'exactly one COMMIT is delivered only after its client has given up',
     async inject({ mysqlProxies }, random) {
       const proxy = random.pick(mysqlProxies);
@@ -104,6 +111,7 @@ export const PACKET_FAULTS = {
   },
   'rebuild-cut-off': {
     resource: 'mysql-links',
+    hinders: { commands: 5000, reads: 6000 },
     about: 'FLUSHALL, and the connections to MySQL go dead while the read model is built anew',
     async inject({ redis, mysqlProxies }, random) {
       for (const proxy of mysqlProxies) proxy.delay(100); // so that building takes a while

@@ -321,4 +321,34 @@ export const PLANTED_BUGS: PlantedBug[] = [
     seconds: 0,
     caughtBy: /an answer states another event|an answer states a position beyond the log/,
   },
+  {
+    name: 'reads-give-up',
+    about: 'now and then a read is answered 503 for no reason',
+    edits: [
+      {
+        file: 'read-model/reader.ts',
+        find: 'const deadline = performance.now() + this.waitMs;',
+        replace:
+          "const deadline = performance.now() + this.waitMs; if (Math.random() < 0.05) throw new Problem('read-model-behind', '');",
+      },
+    ],
+    faults: ['mysql-kill'],
+    seconds: 4,
+    caughtBy: /a request failed that nothing hindered/,
+  },
+  {
+    name: 'commands-need-redis',
+    about: 'a command whose event is not in the reports in time is answered 503',
+    edits: [
+      {
+        file: 'http/command-route.ts',
+        find: 'const projected = await context.awaitProjected(logged);',
+        replace:
+          "const projected = await context.awaitProjected(logged); if (!projected) throw Object.assign(new Error('late'), { statusCode: 503 });",
+      },
+    ],
+    faults: ['redis-freeze'],
+    seconds: 6,
+    caughtBy: /a request failed that nothing hindered/,
+  },
 ];

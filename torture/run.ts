@@ -34,6 +34,8 @@ export interface RunResult {
   outcomes: Record<string, number>;
   readsChecked: number;
   readsExcused: number;
+  /** Requests that nothing may have kept from succeeding. */
+  unhindered: number;
   events: number;
   /** The average over the run; undefined where the services do not count it. */
   commandsPerTransaction: number | undefined;
@@ -78,6 +80,7 @@ export async function run(servers: Servers, build: string, options: RunOptions):
       outcomes: countBy(history.operations.map(({ method, outcome }) => `${method} ${outcome}`)),
       readsChecked: verdict.readsChecked,
       readsExcused: verdict.readsExcused,
+      unhindered: verdict.unhindered,
       events: verdict.truth.events.length,
       commandsPerTransaction,
       healMs,

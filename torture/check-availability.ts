@@ -1,0 +1,54 @@
+import { describe } from './api';
+import { MAX_TOLD } from './check';
+import type { Side } from './fault';
+import { FAULT_NAMES, faultOf, type FaultName } from './faults';
+import type { FaultRecord, History, Operation } from './history';
+
+export interface Availability {
+  faults: string[];
+  /** Requests that nothing may have kept from succeeding. */
+  judged: number;
+}
+
+/** Every request must succeed that no fault hinders: commands while Redis is away, reads while MySQL is, all after a while. */
+export function checkAvailability({
+  operations,
+  faults,
+}: Pick<History, 'operations' | 'faults'>): Availability {
+  const told: string[] = [];
+  let judged = 0;
+  for (const operation of operations) {
+    if (operation.disturbed === true || faults.some((fault) => mayHinder(fault, operation))) continue;
+    judged += 1;
+    if (operation.status === 0 || operation.status >= 500) {
+      told.push(`a request failed that nothing hindered: ${describe(operation)}`);
+    }
+  }
+  return { faults: told.slice(0, MAX_TOLD), judged };
+}
+
+function mayHinder({ fault, detail, startedAt, endedAt }: FaultRecord, operation: Operation): boolean {
+  if (operation.endedAt < startedAt) return false;
+  const [, whom, index] = /^(service|user) (\d+)/.exec(detail) ?? [];
+  if (whom === 'service' && operation.service !== Number(index)) return false;
+  if (whom === 'user' && !names(operation, Number(index))) return false;
+  const { hinders = {} } = isFault(fault) ? faultOf(fault) : {};
+  return sidesOf(operation).some((side) => {
+    const ms = hinders[side];
+    return ms !== undefined && operation.invokedAt <= endedAt + ms;
+  });
+}
+
+function sidesOf({ method, minPosition }: Operation): Side[] {
+  if (method !== 'GET') return ['commands'];
+  return minPosition === undefined ? ['reads'] : ['reads', 'commands'];
+}
+
+/** Whether a command is an order of this user. */
+function names({ sent }: Operation, userId: number): boolean {
+  return (sent as { user_id?: number } | undefined)?.user_id === userId;
+}
+
+function isFault(name: string): name is FaultName {
+  return (FAULT_NAMES as string[]).includes(name);
+}
