@@ -14,12 +14,21 @@ const problem = z
     instance: z.string().optional().meta({ description: 'The id of the request' }),
     errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
   })
-  .meta({ description: 'RFC 9457 problem document' });
+  .meta({ id: 'Problem', description: 'RFC 9457 problem document' });
 
-/** The `response` schemas of these problems, by status. */
+/** What every route may answer. */
+const COMMON: ProblemSlug[] = [
+  'malformed-request',
+  'request-timeout',
+  'headers-too-large',
+  'internal-error',
+  'overloaded',
+];
+
+/** The `response` schemas of these problems and of the common ones, by status. */
 export function problemResponses(slugs: readonly ProblemSlug[]) {
   const byStatus = new Map<number, ProblemSlug[]>();
-  for (const slug of slugs) {
+  for (const slug of new Set([...COMMON, ...slugs])) {
     const { status } = PROBLEMS[slug];
     byStatus.set(status, [...(byStatus.get(status) ?? []), slug]);
   }

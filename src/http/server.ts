@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import fastifySwagger from '@fastify/swagger';
-import fastifySwaggerUi from '@fastify/swagger-ui';
 import fastJson, { type Schema } from 'fast-json-stringify';
 import fastify, {
   LogController,
@@ -10,7 +8,7 @@ import fastify, {
   type FastifyInstance,
   type RawServerDefault,
 } from 'fastify';
-import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Config } from '../config';
 import { plainEnglish } from '../domain/plain-english';
@@ -18,6 +16,7 @@ import { Problem } from '../domain/problems';
 import { takeJson } from './body';
 import { Connections } from './connections';
 import type { HttpContext } from './context';
+import { describeApi, docsRoutes, openApiRoute } from './openapi';
 import { sendNotFound, sendProblem } from './problems';
 import { catalogueRoutes } from './routes/catalogue';
 import { operationsRoutes } from './routes/operations';
@@ -100,25 +99,8 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     done();
   });
 
-  await app.register(fastifySwagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Tally',
-        version,
-        description:
-          'Orders whose reports are always right. Every answer of a command or a report has a `Tally-Position`; send it ' +
-          'as `Tally-Min-Position`, and the answer contains at least that position. Errors are RFC 9457 problem documents.',
-      },
-    },
-    transform: jsonSchemaTransform,
-  });
-  if (config.DOCS === 'on') {
-    await app.register(async (docs) => {
-      connections.closeFiles(docs);
-      await docs.register(fastifySwaggerUi, { routePrefix: '/docs' });
-    });
-  }
+  await describeApi(app, version);
+  if (config.DOCS === 'on') await docsRoutes(app, connections);
   await app.register((routes, _options, done) => {
     const typed = routes.withTypeProvider<ZodTypeProvider>();
     const methods = methodsByPath(routes);
@@ -126,11 +108,7 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     reportRoutes(typed, context);
     catalogueRoutes(typed, context);
     operationsRoutes(typed, context);
-    let document: Buffer | undefined;
-    typed.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
-      document ??= Buffer.from(JSON.stringify(app.swagger()));
-      return reply.type('application/json').send(document);
-    });
+    openApiRoute(typed);
     const about = { name: 'Tally', version, docs: '/docs', openapi: '/openapi.json' };
     typed.get('/', { schema: { hide: true } }, () => about);
     refuseOtherMethods(routes, methods);

@@ -109,7 +109,17 @@ test('/openapi.json describes every route, and /docs shows it', async () => {
     user_id: 1,
     items: [{ product_id: 1, quantity: 2 }],
   });
-  expect(Object.keys(create.responses).sort()).toEqual(['201', '400', '413', '415', '422', '503']);
+  expect(Object.keys(create.responses).sort()).toEqual([
+    '201',
+    '400',
+    '408',
+    '413',
+    '415',
+    '422',
+    '431',
+    '500',
+    '503',
+  ]);
   expect(Object.keys(create.responses['201'].headers)).toEqual(['Tally-Position', 'Idempotent-Replayed']);
   const summary = body.paths['/orders/reports/summary'].get;
   expect(summary.parameters[0]).toMatchObject({ in: 'header', name: 'tally-min-position', required: false });

@@ -21,10 +21,14 @@ const text = (maxLength: number) =>
     .string()
     .trim()
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
+    .meta({ minLength: 1, maxLength })
     .pipe(z.string().min(1).max(maxLength));
 
 const price = z
-  .union([z.string(), z.number()])
+  .union([
+    z.string().meta({ pattern: '^\\d{1,10}(\\.\\d{1,2})?$' }),
+    z.number().meta({ minimum: 0, maximum: Number(formatMinor(MAX_PRICE)) }),
+  ])
   .meta({ description: 'Decimal with at most two places, as a string or a number', examples: ['45.99'] })
   .transform((input, context): Minor => {
     // A JSON number such as 45.99 becomes the same text again: the shortest one that gives the number.
@@ -62,6 +66,7 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
       context,
       {
         tags,
+        operationId: 'createProduct',
         summary: 'Add a product',
         body: newProduct,
         status: 201,
@@ -85,6 +90,7 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
       context,
       {
         tags,
+        operationId: 'deleteProduct',
         summary: 'Remove a product that no order refers to',
         params: productParams,
         status: 200,
@@ -99,7 +105,13 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
   app.get(
     '/products/:id',
     catalogueRoute(
-      { summary: 'One product', params: productParams, answer: product, problems: ['product-not-found'] },
+      {
+        operationId: 'getProduct',
+        summary: 'One product',
+        params: productParams,
+        answer: product,
+        problems: ['product-not-found'],
+      },
       ({ params }) => getProduct(database, params.id),
     ),
   );
@@ -107,7 +119,12 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
   app.get(
     '/products',
     catalogueRoute(
-      { summary: 'Products by ascending id', querystring: page, answer: productPage },
+      {
+        operationId: 'listProducts',
+        summary: 'Products by ascending id',
+        querystring: page,
+        answer: productPage,
+      },
       ({ query }) => listProducts(database, query),
     ),
   );
@@ -118,6 +135,7 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
       context,
       {
         tags,
+        operationId: 'createUser',
         summary: 'Register a user',
         body: newUser,
         status: 201,
@@ -140,6 +158,7 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
       context,
       {
         tags,
+        operationId: 'deleteUser',
         summary: 'Remove a user who has no orders',
         params: userParams,
         status: 200,
@@ -154,15 +173,22 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
   app.get(
     '/users/:id',
     catalogueRoute(
-      { summary: 'One user', params: userParams, answer: user, problems: ['user-not-found'] },
+      {
+        operationId: 'getUser',
+        summary: 'One user',
+        params: userParams,
+        answer: user,
+        problems: ['user-not-found'],
+      },
       ({ params }) => getUser(database, params.id),
     ),
   );
 
   app.get(
     '/users',
-    catalogueRoute({ summary: 'Users by ascending id', querystring: page, answer: userPage }, ({ query }) =>
-      listUsers(database, query),
+    catalogueRoute(
+      { operationId: 'listUsers', summary: 'Users by ascending id', querystring: page, answer: userPage },
+      ({ query }) => listUsers(database, query),
     ),
   );
 }

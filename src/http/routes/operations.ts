@@ -1,21 +1,46 @@
 import { z } from 'zod';
 import { readiness, readModelStatus } from '../../projections/status';
 import type { HttpContext } from '../context';
+import { problemResponses } from '../problems';
 import type { App } from '../server';
 
 const health = z.object({ status: z.literal('ok') });
 
+const metricsText = {
+  description: 'Metrics',
+  content: { 'text/plain': { schema: z.string() } },
+};
+
 const tags = ['operations'];
+const problems = problemResponses([]);
 
 /** What operators and their machines ask. */
 export function operationsRoutes(app: App, context: HttpContext): void {
-  app.get('/health-check', { schema: { tags, summary: 'Says ok', response: { 200: health } } }, () => ({
-    status: 'ok' as const,
-  }));
+  app.get(
+    '/health-check',
+    {
+      schema: {
+        tags,
+        operationId: 'healthCheck',
+        summary: 'Says ok',
+        response: { 200: health, ...problems },
+      },
+    },
+    () => ({
+      status: 'ok' as const,
+    }),
+  );
 
   app.get(
     '/health/live',
-    { schema: { tags, summary: 'The process is alive', response: { 200: health } } },
+    {
+      schema: {
+        tags,
+        operationId: 'healthLive',
+        summary: 'The process is alive',
+        response: { 200: health, ...problems },
+      },
+    },
     () => ({ status: 'ok' as const }),
   );
 
@@ -24,8 +49,9 @@ export function operationsRoutes(app: App, context: HttpContext): void {
     {
       schema: {
         tags,
+        operationId: 'healthReady',
         summary: 'Whether to send requests here, with the reason for each part',
-        response: { 200: readiness, 503: readiness },
+        response: { ...problems, 200: readiness, 503: readiness },
       },
     },
     async (_request, reply) => {
@@ -39,9 +65,10 @@ export function operationsRoutes(app: App, context: HttpContext): void {
     {
       schema: {
         tags,
+        operationId: 'getReadModel',
         summary:
           'Which read model is live, how far behind it is, what the last verification found, what is going on',
-        response: { 200: readModelStatus },
+        response: { 200: readModelStatus, ...problems },
       },
     },
     async () => context.readModelStatus(),
@@ -49,7 +76,14 @@ export function operationsRoutes(app: App, context: HttpContext): void {
 
   app.get(
     '/metrics',
-    { schema: { tags, summary: 'Metrics in the Prometheus text format' } },
+    {
+      schema: {
+        tags,
+        operationId: 'getMetrics',
+        summary: 'Metrics in the Prometheus text format',
+        response: { 200: metricsText, ...problems },
+      },
+    },
     async (_request, reply) => reply.type(context.metrics.contentType).send(await context.metrics.text()),
   );
 }

@@ -48,6 +48,7 @@ export function orderRoutes(app: App, context: HttpContext): void {
       context,
       {
         tags,
+        operationId: 'createOrder',
         summary: 'Create an order at the prices of this moment',
         body: newOrder,
         status: 201,
@@ -71,6 +72,7 @@ export function orderRoutes(app: App, context: HttpContext): void {
       context,
       {
         tags,
+        operationId: 'deleteOrder',
         summary: 'Delete an order',
         params: orderParams,
         status: 200,
@@ -85,7 +87,14 @@ export function orderRoutes(app: App, context: HttpContext): void {
   app.get(
     '/orders/:id',
     readRoute(
-      { tags, summary: 'One order', params: orderParams, answer: order, problems: ['order-not-found'] },
+      {
+        tags,
+        operationId: 'getOrder',
+        summary: 'One order',
+        params: orderParams,
+        answer: order,
+        problems: ['order-not-found'],
+      },
       ({ params }, options) => getOrder(reader, params.id, options),
     ),
   );
@@ -93,7 +102,13 @@ export function orderRoutes(app: App, context: HttpContext): void {
   app.get(
     '/orders',
     readRoute(
-      { tags, summary: 'Orders, highest id first', querystring: orderPageQuery, answer: orderPage },
+      {
+        tags,
+        operationId: 'listOrders',
+        summary: 'Orders, highest id first',
+        querystring: orderPageQuery,
+        answer: orderPage,
+      },
       ({ query }, options) => listOrders(reader, query, options),
     ),
   );

@@ -32,6 +32,7 @@ export function reportRoutes(app: App, { reader }: HttpContext): void {
     readRoute(
       {
         tags,
+        operationId: 'bestSellers',
         summary: 'The products that sold most, of all time or within a range of days',
         description: 'Ties are broken by ascending id. By revenue, products without revenue are not listed.',
         querystring: bestSellersQuery,
@@ -47,6 +48,7 @@ export function reportRoutes(app: App, { reader }: HttpContext): void {
     readRoute(
       {
         tags,
+        operationId: 'highestSpenders',
         summary: 'The users who spent most',
         querystring: z.strictObject({ limit: limit(10) }),
         answer: highestSpenders,
@@ -60,6 +62,7 @@ export function reportRoutes(app: App, { reader }: HttpContext): void {
     readRoute(
       {
         tags,
+        operationId: 'sales',
         summary: 'Sales by day or month, days and months without sales included',
         description: `Without a range: of the last ${DEFAULT_SALES_DAYS} days.`,
         querystring: salesQuery,
@@ -74,7 +77,13 @@ export function reportRoutes(app: App, { reader }: HttpContext): void {
   app.get(
     '/orders/reports/summary',
     readRoute(
-      { tags, summary: 'All orders in four figures', querystring: z.strictObject({}), answer: summary },
+      {
+        tags,
+        operationId: 'summary',
+        summary: 'All orders in four figures',
+        querystring: z.strictObject({}),
+        answer: summary,
+      },
       (_request, options) => readSummary(reader, options),
     ),
   );
@@ -84,6 +93,7 @@ export function reportRoutes(app: App, { reader }: HttpContext): void {
     readRoute(
       {
         tags,
+        operationId: 'productSales',
         summary: 'What one product sold, of all time',
         params: z.strictObject({ id: idInUrl.transform(productId) }),
         answer: productSales,

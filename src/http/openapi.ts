@@ -1,0 +1,58 @@
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { Connections } from './connections';
+import type { App } from './server';
+
+const DESCRIPTION =
+  'Orders whose reports are always right. Every answer of a command or a report has a `Tally-Position`; send it ' +
+  'as `Tally-Min-Position`, and the answer contains at least that position. Errors are RFC 9457 problem documents.';
+
+/** Makes the OpenAPI document of the routes that are added from now on. */
+export async function describeApi(app: App, version: string): Promise<void> {
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Tally',
+        version,
+        description: DESCRIPTION,
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: '/' }],
+      tags: [
+        { name: 'orders', description: 'Created and deleted in MySQL, read from Redis' },
+        { name: 'reports', description: 'From Redis alone' },
+        { name: 'catalogue', description: 'Products and users, in MySQL' },
+        { name: 'operations', description: 'For operators and their machines' },
+      ],
+      security: [],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: withoutInputs,
+  });
+}
+
+/** The document as JSON, made once. */
+export function openApiRoute(app: App): void {
+  let document: Buffer | undefined;
+  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
+    document ??= Buffer.from(JSON.stringify(app.swagger()));
+    return reply.type('application/json').send(document);
+  });
+}
+
+/** `/docs`: the document for people. */
+export async function docsRoutes(app: App, connections: Connections): Promise<void> {
+  await app.register(async (docs) => {
+    connections.closeFiles(docs);
+    await docs.register(fastifySwaggerUi, { routePrefix: '/docs' });
+  });
+}
+
+/** Problems are only ever answered: what the library makes for sending one is left out. */
+function withoutInputs(document: Parameters<typeof jsonSchemaTransformObject>[0]) {
+  const described = jsonSchemaTransformObject(document);
+  if ('components' in described) delete described.components?.schemas?.ProblemInput;
+  return described;
+}
