@@ -254,11 +254,6 @@ export const PLANTED_BUGS: PlantedBug[] = [
     about: 'half a transaction that Redis carries out at a later start goes unnoticed',
     edits: [
       {
-        file: 'read-model/checkpoint.ts',
-        find: "return typeof at === 'string' && begun === ended ?",
-        replace: "return typeof at === 'string' ?",
-      },
-      {
         file: 'read-model/checkpoint.lua',
         find: 'if fields.err or fields[2] ~= fields[3] then return false end',
         replace: 'if fields.err then return false end',

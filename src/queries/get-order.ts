@@ -4,7 +4,7 @@ import type { OrderId } from '../domain/ids';
 import { Problem } from '../domain/problems';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
 import { mapReading, wholeNumber } from '../read-model/reading-script';
-import { readTogether } from './read-together';
+import { readTogether } from '../read-model/read-together';
 
 export const order = z.object({
   order_id: id,

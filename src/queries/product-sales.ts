@@ -6,7 +6,7 @@ import { Problem } from '../domain/problems';
 import { rankingMember } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
 import { mapReading, wholeNumber } from '../read-model/reading-script';
-import { readTogether } from './read-together';
+import { readTogether } from '../read-model/read-together';
 
 export const productSales = z.object({
   product_id: id,

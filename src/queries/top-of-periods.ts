@@ -3,7 +3,7 @@ import { Problem } from '../domain/problems';
 import { rankedProduct, type Keys, type Period } from '../read-model/keys';
 import type { Reader } from '../read-model/reader';
 import { ReadingScript, type Reading, wholeNumber } from '../read-model/reading-script';
-import { readTogether, type ReadCommand, type Reply } from './read-together';
+import { readTogether, type ReadCommand, type Reply } from '../read-model/read-together';
 
 /** What products are ranked by. */
 export type Measure = 'sold' | 'revenue';

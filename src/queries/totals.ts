@@ -4,7 +4,7 @@ import { formatMinor, type Minor } from '../domain/money';
 import type { Keys, Period } from '../read-model/keys';
 import type { Reader } from '../read-model/reader';
 import { mapReading, type Reading, wholeNumber } from '../read-model/reading-script';
-import { readTogether, type ReadCommand } from './read-together';
+import { readTogether, type ReadCommand } from '../read-model/read-together';
 
 /** What a report says of a span of time. */
 export const figures = z.object({ orders: z.int(), units: z.int(), revenue: money });
