@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { id, money } from '../domain/answers';
 import { formatMinor } from '../domain/money';
-import { rankedProduct, type Keys, type Period } from '../read-model/keys';
+import { rankedProduct, type Keys, type Measure, type Period } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
 import { mapReading, ReadingScript, type Reading, wholeNumber } from '../read-model/reading-script';
 import { coverRange, type DayRange } from './ranges';
-import { otherMeasure, topOfPeriods, type Measure, type TopProduct } from './top-of-periods';
+import { otherMeasure, topOfPeriods, type TopProduct } from './top-of-periods';
 
 export const bestSellers = z.array(
   z.object({ product_id: id, name: z.string(), sku: z.string(), quantity_sold: z.int(), revenue: money }),
