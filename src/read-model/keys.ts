@@ -11,7 +11,9 @@ import {
   type ProductId,
   type UserId,
 } from '../domain/ids';
-import { readModelRoot } from '../redis/roots';
+
+/** Enough of a log's id to tell all logs apart that will ever share a Redis, in names that repeat it millions of times. */
+const LOG_DIGITS = 12;
 
 /** Ids per set of `orders:<block>`: the most that Redis keeps in its compact integer encoding by default. */
 const BLOCK_SIZE = 512;
@@ -25,15 +27,19 @@ interface PeriodKeys {
   totals: string;
 }
 
-/** The keys of one log's read model: those of its generations, and those beside them. */
+/**
+ * The keys of one log's read model: those of its generations, and those beside them. Two databases on one Redis never meet,
+ * because each has a log of its own.
+ */
 export class KeySpace {
+  /** Every key begins with it, or with a hash tag that does. */
   readonly root: string;
 
   constructor(
     prefix: string,
     private readonly logId: LogId,
   ) {
-    this.root = readModelRoot(prefix, logId);
+    this.root = `${prefix}-${logId.slice(0, LOG_DIGITS)}`;
   }
 
   isOf(logId: LogId): boolean {
