@@ -143,12 +143,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'projections/resync/rebuild.ts',
-        find: `await verify(redis, database, keys, {
-      repair: true,
-      progress: work.progress,
-      signal: work.signal,
-      bringForward: bringForward(applying, database, work),
-    });`,
+        find: 'await verifyAndRepair(applying, database, work);',
         replace:
           '{ generation: keys.generation, position: 0, orders, drift: 0, repaired: 0, findings: [], outOfBand: [] };',
       },

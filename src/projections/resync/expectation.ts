@@ -64,6 +64,15 @@ export class Expectation {
     throw new GenerationLost('diverged', this.keys, text, `the log does not lead to ${text}`);
   }
 
+  /** How a key should be looked at, whole, where the expectation stands. */
+  sliceOf(key: string): Slice {
+    if (this.keys.orderIdOf(key) === undefined) return this.model.sliceOf(key);
+    const content = this.content({ key, type: 'none' });
+    return content.type === 'hash'
+      ? { key, type: 'hash', names: Object.keys(content.fields) }
+      : { key, type: 'none' };
+  }
+
   /** What a slice should hold, where the expectation stands. */
   content(slice: Slice): Content {
     const orderId = this.keys.orderIdOf(slice.key);
@@ -78,8 +87,10 @@ export class Expectation {
     return content.type === 'zset' ? (content.scores.get(member) ?? null) : null;
   }
 
-  /** Whether an order was in the snapshot and still exists: then its hash was compared with its page. */
-  existedThroughout(orderId: OrderId): boolean {
-    return !this.since.has(orderId) && this.model.isInBlock(this.keys.orderBlock(blockOf(orderId)), orderId);
+  /** Whether a key is the hash of an order that was in the snapshot and still exists: it was compared with its page. */
+  isOfPage(key: string): boolean {
+    const orderId = this.keys.orderIdOf(key);
+    if (orderId === undefined || this.since.has(orderId)) return false;
+    return this.model.isInBlock(this.keys.orderBlock(blockOf(orderId)), orderId);
   }
 }

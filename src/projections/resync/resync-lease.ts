@@ -5,6 +5,7 @@ import type { KeySpace } from '../../read-model/keys';
 import type { Redis } from '../../redis/client';
 import { Lease, readLeaseNote } from '../../redis/lease';
 import { parseStored } from '../../redis/stored';
+import { ResyncError } from './resync-error';
 
 const LOG_EVERY_MS = 3_000;
 
@@ -23,11 +24,11 @@ export type WorkState = z.output<typeof workState>;
 export type OnProgress = (update: Partial<Pick<WorkState, 'phase' | 'done' | 'total'>>) => void;
 
 export interface WorkOptions {
-  /** Told at every step; undefined at the end. */
+  /** Told at every step, for progress bars; undefined at the end. */
   observe?: ((state: WorkState | undefined) => void) | undefined;
   /** Told every few seconds how far the work is. */
   log: Logger;
-  /** Ends the work at its next step. */
+  /** Ends the work at its next step; it leaves nothing half-done. */
   signal?: AbortSignal | undefined;
 }
 
@@ -36,12 +37,9 @@ export function collecting({ leaseToken, progress }: Work): CollectOptions {
   return { leaseToken, onProgress: () => progress({}) };
 }
 
-/** Another instance is resyncing at this moment. */
-export class ResyncBusy extends Error {
-  override readonly name = 'ResyncBusy';
-}
-
+/** A resync that is under way. */
 export interface Work {
+  space: KeySpace;
   leaseToken: string;
   progress: OnProgress;
   /** Ends every wait. */
@@ -51,7 +49,7 @@ export interface Work {
 /**
  * Takes turns with other instances at resyncing, and tells everybody how far it is. The lease only saves double work: every
  * step of a resync is correct without it.
- * @throws ResyncBusy where another instance is at it.
+ * @throws ResyncError where another instance is at it.
  */
 export async function withResyncLease<T>(
   redis: Redis,
@@ -64,9 +62,7 @@ export async function withResyncLease<T>(
   const lease = await Lease.take(redis, space.lease, () => JSON.stringify(report.state));
   if (lease === undefined) {
     const other = await readWork(redis, space);
-    throw new ResyncBusy(
-      `another instance is at it${other === undefined ? '' : ` (${describeWork(other)})`}`,
-    );
+    throw new ResyncError('busy', `another instance is at it${other === undefined ? '' : ` (${other})`}`);
   }
   const progress: OnProgress = (update) => {
     lease.lost.throwIfAborted();
@@ -74,7 +70,7 @@ export async function withResyncLease<T>(
   };
   try {
     const signals = options.signal === undefined ? [lease.lost] : [lease.lost, options.signal];
-    return await run({ leaseToken: lease.token, progress, signal: AbortSignal.any(signals) });
+    return await run({ space, leaseToken: lease.token, progress, signal: AbortSignal.any(signals) });
   } finally {
     options.observe?.(undefined);
     await lease.release().catch((error: unknown) => {
@@ -103,13 +99,14 @@ export function reporter(
   };
 }
 
-/** What some instance is doing at the moment, if any. */
-export async function readWork(redis: Redis, space: KeySpace): Promise<WorkState | undefined> {
-  return parseStored(await readLeaseNote(redis, space.lease), workState);
+/** What some instance is doing at the moment, if any, and how far it is; for people. */
+export async function readWork(redis: Redis, space: KeySpace): Promise<string | undefined> {
+  const state = parseStored(await readLeaseNote(redis, space.lease), workState);
+  return state && describeWork(state);
 }
 
 /** For people: `rebuild: loading, 41 % of 830 orders, 2,100 orders/s, 3 s left`. */
-export function describeWork({ kind, phase, done, total, startedAt }: WorkState): string {
+function describeWork({ kind, phase, done, total, startedAt }: WorkState): string {
   const seconds = (Date.now() - startedAt) / 1000;
   const rate = seconds > 0 ? done / seconds : 0;
   const share = total > 0 ? `, ${Math.floor((100 * done) / total)} % of ${total} orders` : '';

@@ -6,7 +6,6 @@ import { isOutOfMemory, isUnreachable } from '../../redis/client';
 import { Loop } from '../loop';
 import { GenerationLost } from '../projector/generation-lost';
 import type { LagStatus } from '../projector/lag';
-import { RedisUnavailable } from './builder';
 import {
   afterLook,
   afterTask,
@@ -18,8 +17,9 @@ import {
   type ResyncTimes,
   type Task,
 } from './next-task';
-import { NoReadModel, runRebuild, runRepair, type ResyncDeps } from './resync';
-import { describeWork, readWork, ResyncBusy } from './resync-lease';
+import { runRebuild, runRepair, type ResyncDeps } from './resync';
+import { ResyncError } from './resync-error';
+import { readWork } from './resync-lease';
 
 const TICK_MS = 1_000;
 
@@ -89,7 +89,7 @@ export class ResyncSupervisor {
       return new Problem('read-model-diverged', CONTESTED, { retryAfterSeconds: 60 });
     }
     const work = live.space === undefined ? undefined : await readWork(redis, live.space);
-    const detail = work === undefined ? this.outlook(now) : `${describeWork(work)}.`;
+    const detail = work === undefined ? this.outlook(now) : `${work}.`;
     return new Problem('read-model-building', detail, { retryAfterSeconds: 2 });
   }
 
@@ -175,13 +175,9 @@ const CONTESTED =
   '`tally new-log-id` on the copy.';
 
 function outcomeOf(error: unknown): Outcome {
-  if (error instanceof ResyncBusy) return 'busy';
+  if (error instanceof ResyncError) return error.outcome;
   // The projector says what is lost, and calls for a rebuild.
-  if (error instanceof NoReadModel || error instanceof GenerationLost) return 'no-model';
-  const isAway =
-    error instanceof RedisUnavailable ||
-    isOutOfMemory(error) ||
-    isUnreachable(error) ||
-    failureOf(error) === 'unreachable';
+  if (error instanceof GenerationLost) return 'no-model';
+  const isAway = isOutOfMemory(error) || isUnreachable(error) || failureOf(error) === 'unreachable';
   return isAway ? 'unavailable' : 'failed';
 }

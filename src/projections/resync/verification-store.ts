@@ -4,6 +4,11 @@ import type { Redis } from '../../redis/client';
 import { parseStored, readText } from '../../redis/stored';
 import type { Verification } from './verify';
 
+const finding = z.object({ key: z.string(), expected: z.string(), found: z.string(), repaired: z.boolean() });
+
+/** One key of the read model that did not hold what MySQL says. */
+export type Finding = z.output<typeof finding>;
+
 /** The last verification by whichever instance, as `GET /read-model` shows it. */
 export const storedVerification = z.object({
   generation: z.string(),
@@ -18,9 +23,7 @@ export const storedVerification = z.object({
   irreconcilable: z
     .array(z.string())
     .meta({ description: 'The first of those that the log can never say, each with its reason' }),
-  findings: z.array(
-    z.object({ key: z.string(), expected: z.string(), found: z.string(), repaired: z.boolean() }),
-  ),
+  findings: z.array(finding),
 });
 
 export type StoredVerification = z.output<typeof storedVerification>;
