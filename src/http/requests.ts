@@ -7,20 +7,19 @@ import { eventId, positionOf } from '../domain/ids';
 import type { MinPosition } from '../domain/log-position';
 import type { DayRange } from '../queries/ranges';
 
+const wholeInUrl = (message: string, tooLarge = message) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,15}$/, message)
+    .transform(Number)
+    .refine(Number.isSafeInteger, tooLarge);
+
 /** An id in a path or a query, which is text there. */
-export const idInUrl = z
-  .string()
-  .regex(/^[1-9]\d{0,15}$/, 'must be a positive whole number')
-  .transform(Number)
-  .refine(Number.isSafeInteger, 'must be below 2^53');
+export const idInUrl = wholeInUrl('must be a positive whole number', 'must be below 2^53');
 
 export const limit = (fallback: number) => z.coerce.number().int().min(1).max(100).default(fallback);
 
-export const cursor = z
-  .string()
-  .regex(/^[1-9]\d{0,15}$/, 'must be a next_cursor of an earlier answer')
-  .transform(Number)
-  .refine(Number.isSafeInteger, 'must be a next_cursor of an earlier answer')
+export const cursor = wholeInUrl('must be a next_cursor of an earlier answer')
   .optional()
   .meta({ description: '`next_cursor` of the page before' });
 
@@ -32,28 +31,19 @@ const day = z.iso
   .refine((text) => text <= LAST_DAY, `must not be after ${LAST_DAY}`)
   .meta({ description: 'A day in UTC', examples: ['2026-11-01'] });
 
-/** A range of days, or none. A schema with these two goes on with `.superRefine(checkRange).transform(withRange)`. */
+/** A range of days, or none. A schema with these two goes on with `.transform(withRange)`. */
 export const range = { from: day.optional(), to: day.optional() };
 
-interface MaybeRange {
-  from?: string | undefined;
-  to?: string | undefined;
-}
-
-export function checkRange({ from, to }: MaybeRange, context: z.RefinementCtx): void {
-  const fault = faultOf(from, to);
-  if (fault !== undefined) context.addIssue({ code: 'custom', path: ['to'], message: fault });
-}
-
-function faultOf(from: string | undefined, to: string | undefined): string | undefined {
-  if ((from === undefined) !== (to === undefined)) return 'from and to go together';
-  if (from === undefined || to === undefined || from < to) return undefined;
-  return 'must be after from: `from` is included, `to` is not';
-}
-
-export function withRange<T extends MaybeRange>({ from, to, ...rest }: T) {
-  const range: DayRange | undefined = from === undefined || to === undefined ? undefined : { from, to };
-  return { ...rest, range };
+export function withRange<T extends { from?: string | undefined; to?: string | undefined }>(
+  { from, to, ...rest }: T,
+  context: z.RefinementCtx,
+): typeof rest & { range: DayRange | undefined } {
+  if (from === undefined && to === undefined) return { ...rest, range: undefined };
+  if (from !== undefined && to !== undefined && from < to) return { ...rest, range: { from, to } };
+  const isWhole = from !== undefined && to !== undefined;
+  const message = isWhole ? 'must be after from: `from` is included, `to` is not' : 'from and to go together';
+  context.addIssue({ code: 'custom', path: ['to'], message });
+  return z.NEVER;
 }
 
 export const commandHeaders = z.looseObject({
