@@ -1,6 +1,6 @@
 import type { EventOf, TallyEvent } from '../../domain/events';
 import type { OrderId } from '../../domain/ids';
-import { formatLogPosition, isSameLogPosition, type LogPosition } from '../../domain/log-position';
+import { isSameLogPosition, type LogPosition } from '../../domain/log-position';
 import type { Order } from '../../domain/order';
 import { readAfter } from '../../mysql/log';
 import type { Database } from '../../mysql/pool';
@@ -8,7 +8,7 @@ import { blockOf, type Keys } from '../../read-model/keys';
 import { MemoryModel } from '../../read-model/memory-model';
 import type { Content, Slice } from '../../read-model/slices';
 import { orderHash, project } from '../project';
-import { GenerationLost } from '../projector/generation-lost';
+import { diverged } from '../projector/apply-events';
 
 const PAGE_EVENTS = 1000;
 
@@ -59,9 +59,7 @@ export class Expectation {
         this.at = { position, eventId };
       }
     }
-    if (isSameLogPosition(this.at, target)) return;
-    const text = formatLogPosition(target);
-    throw new GenerationLost('diverged', this.keys, text, `the log does not lead to ${text}`);
+    if (!isSameLogPosition(this.at, target)) throw diverged(this.keys, target);
   }
 
   /** How a key should be looked at, whole, where the expectation stands. */
