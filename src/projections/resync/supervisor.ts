@@ -8,14 +8,14 @@ import { GenerationLost } from '../projector/generation-lost';
 import type { LagStatus } from '../projector/lag';
 import {
   afterLook,
-  afterTask,
+  afterJob,
   initialState,
   isContested,
   nextTask,
+  type Job,
   type Outcome,
   type ResyncState,
   type ResyncTimes,
-  type Task,
 } from './next-task';
 import { runRebuild, runRepair, type ResyncDeps } from './resync';
 import { ResyncError } from './resync-error';
@@ -106,28 +106,22 @@ export class ResyncSupervisor {
     if (task.kind === 'wait' || task.kind === 'stand-back') return TICK_MS;
     const { outcome, unrepaired } = await this.run(task, { ...this.deps, signal });
     if (signal.aborted) return 0;
-    this.state = afterTask(this.state, task, outcome, performance.now(), this.options, unrepaired);
+    this.state = afterJob(this.state, task, outcome, performance.now(), this.options, unrepaired);
     this.options.nudge();
     return 0;
   }
 
-  private async run(task: Task, deps: ResyncDeps): Promise<{ outcome: Outcome; unrepaired: number }> {
+  private async run(job: Job, deps: ResyncDeps): Promise<{ outcome: Outcome; unrepaired: number }> {
     try {
-      switch (task.kind) {
-        case 'rebuild':
-          await this.rebuild(task.because, deps);
-          break;
-        case 'verify': {
-          const { drift, repaired } = await runRepair(deps);
-          return { outcome: 'done', unrepaired: drift - repaired };
-        }
-        case 'stand-back':
-        case 'wait':
+      if (job.kind === 'verify') {
+        const { drift, repaired } = await runRepair(deps);
+        return { outcome: 'done', unrepaired: drift - repaired };
       }
+      await this.rebuild(job.because, deps);
       return { outcome: 'done', unrepaired: 0 };
     } catch (error) {
       const outcome = outcomeOf(error);
-      if (deps.signal?.aborted !== true) this.say(task, outcome, error);
+      if (deps.signal?.aborted !== true) this.say(job, outcome, error);
       return { outcome, unrepaired: 0 };
     }
   }
@@ -155,12 +149,11 @@ export class ResyncSupervisor {
     this.failure = undefined;
   }
 
-  private say(task: Task, outcome: Outcome, error: unknown): void {
+  private say(job: Job, outcome: Outcome, error: unknown): void {
     const { log } = this.deps;
-    if (task.kind === 'rebuild') this.failure = errorMessage(error);
-    if (outcome === 'busy' || outcome === 'no-model')
-      log.debug(`no ${task.kind} now: ${errorMessage(error)}`);
-    else log.error({ err: error, task }, `a ${task.kind} failed; it is tried again`);
+    if (job.kind === 'rebuild') this.failure = errorMessage(error);
+    if (outcome === 'busy' || outcome === 'no-model') log.debug(`no ${job.kind} now: ${errorMessage(error)}`);
+    else log.error({ err: error, task: job }, `a ${job.kind} failed; it is tried again`);
   }
 
   private standBack(contested: boolean): void {
