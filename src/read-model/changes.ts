@@ -14,15 +14,11 @@ export class Changes extends Accumulation {
   /** Ids, and whether each is to be in the list. */
   private readonly lists = new Map<string, Map<number, boolean>>();
   private readonly blocks = new Map<string, { index: string; block: number; ids: Map<number, boolean> }>();
-  private operations = 0;
-
   /** How many operations were added, which is more than they come to. */
-  get size(): number {
-    return this.operations;
-  }
+  size = 0;
 
   override add(operation: Operation): void {
-    this.operations += 1;
+    this.size += 1;
     super.add(operation);
   }
 
