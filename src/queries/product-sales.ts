@@ -15,7 +15,6 @@ export const productSales = z.object({
   quantity_sold: z.int(),
   revenue: money,
 });
-export type ProductSales = z.output<typeof productSales>;
 
 /**
  * What one product sold, of all time. Other programs read the same counter of units sold, with GET.
@@ -26,7 +25,7 @@ export async function readProductSales(
   reader: Reader,
   productId: ProductId,
   options: ReadOptions,
-): Promise<Positioned<ProductSales>> {
+): Promise<Positioned<z.output<typeof productSales>>> {
   const reading = await reader.read(`product-sales ${productId}`, options, async (keys) => {
     const together = await readTogether(reader.redis, keys, [
       ['HMGET', keys.product(productId), 'name', 'sku'],

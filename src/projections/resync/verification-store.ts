@@ -12,10 +12,12 @@ export type Finding = z.output<typeof finding>;
 /** The last verification by whichever instance, as `GET /read-model` shows it. */
 export const storedVerification = z.object({
   generation: z.string(),
+  /** Up to which the model was verified. */
   position: z.int(),
   started_at: z.string(),
   finished_at: z.string(),
   orders: z.int(),
+  /** Keys that differed. */
   drift: z.int(),
   repaired: z.int(),
   out_of_band: z.int().meta({ description: 'Changes that other programs made in MySQL' }),
@@ -23,6 +25,7 @@ export const storedVerification = z.object({
   irreconcilable: z
     .array(z.string())
     .meta({ description: 'The first of those that the log can never say, each with its reason' }),
+  /** The first of the keys that differed. */
   findings: z.array(finding),
 });
 

@@ -18,7 +18,7 @@ import { Comparison, type BringForward } from './comparison';
 import { Expectation } from './expectation';
 import type { OnProgress } from './resync-lease';
 import { withSnapshot, type OutOfBandChange, type Snapshot } from './snapshot';
-import type { Finding } from './verification-store';
+import type { Finding, StoredVerification } from './verification-store';
 
 /** What one script looks at, in about a millisecond. The unit is a member of a sorted set. */
 const MAX_WEIGHT = 1000;
@@ -30,16 +30,11 @@ const MAX_ASKED = 3;
 /** Findings that are kept with their values; all are counted, and told to `onFinding`. */
 export const MAX_FINDINGS = 100;
 
-export interface Verification {
-  generation: string;
-  /** Position up to which the model was verified. */
-  position: number;
-  orders: number;
-  /** Keys that differed. */
-  drift: number;
-  repaired: number;
-  /** The first of them. */
-  findings: Finding[];
+/** What a verification found, as it is stored; and every change of other programs, of which only the number is stored. */
+export interface Verification extends Pick<
+  StoredVerification,
+  'generation' | 'position' | 'orders' | 'drift' | 'repaired' | 'findings'
+> {
   outOfBand: OutOfBandChange[];
 }
 
