@@ -3,7 +3,7 @@ import { errorMessage } from '../domain/errors';
 import { Problem } from '../domain/problems';
 import { createLogger } from '../logger';
 import { GenerationLost } from '../projections/projector/generation-lost';
-import type { ResyncDeps } from '../projections/resync/resync';
+import type { ResyncDeps } from '../projections/resync/resync-lease';
 import { ResyncError } from '../projections/resync/resync-error';
 import { redisReady } from '../redis/client';
 import { openStores, type Stores } from '../stores';

@@ -4,15 +4,8 @@ import type { Config } from '../config';
 import { errorMessage } from '../domain/errors';
 import { formatLogPosition, type LogPosition } from '../domain/log-position';
 import { migrate } from '../mysql/migrate';
-import {
-  findingReporter,
-  liveKeys,
-  runRebuild,
-  runRepair,
-  spaceOf,
-  type ResyncDeps,
-} from '../projections/resync/resync';
-import { readWork, reporter } from '../projections/resync/resync-lease';
+import { findingReporter, liveKeys, runRebuild, runRepair } from '../projections/resync/resync';
+import { readWork, reporter, spaceOf, type ResyncDeps } from '../projections/resync/resync-lease';
 import {
   readVerification,
   summaryOf,

@@ -4,16 +4,14 @@ import type { Database } from '../../mysql/pool';
 import { collect } from '../../read-model/collect';
 import { releaseFence, takeFence } from '../../read-model/fence';
 import type { Keys } from '../../read-model/keys';
-import type { LiveGeneration } from '../../read-model/live';
 import { promote } from '../../read-model/promote';
-import type { Redis } from '../../redis/client';
 import type { Applying } from '../projector/apply-events';
 import { catchUp } from '../projector/catch-up';
 import { RecentHistory } from '../projector/recent-history';
 import { ahead } from './ahead';
 import { Builder } from './builder';
 import { ResyncError } from './resync-error';
-import { collecting, type Work } from './resync-lease';
+import { collecting, type ResyncDeps, type Work } from './resync-lease';
 import { withSnapshot } from './snapshot';
 import { verify, type Verification, type VerifyOptions } from './verify';
 
@@ -28,33 +26,25 @@ export interface Rebuilt {
   verifyMs: number;
 }
 
-/** What a rebuild needs. */
-export interface Rebuilding {
-  redis: Redis;
-  database: Database;
-  live: LiveGeneration;
-  work: Work;
-}
-
 /**
  * Fills a new generation from one snapshot of MySQL, brings it up to date, verifies it, and promotes it. The old generation
  * answers meanwhile. Nothing is locked, and a builder may die at any moment: the next resync collects what it leaves.
  * @throws ResyncError
  */
-export async function rebuild(rebuilding: Rebuilding): Promise<Rebuilt> {
-  const { redis, database, work } = rebuilding;
+export async function rebuild(deps: ResyncDeps, work: Work): Promise<Rebuilt> {
+  const { redis, database } = deps;
   const keys = work.space.generation(randomBytes(4).toString('hex'));
   const applying = { redis, keys, history: new RecentHistory(database), signal: work.signal };
   try {
     const startedAt = performance.now();
-    const orders = await fillFromSnapshot(rebuilding, keys);
+    const orders = await fillFromSnapshot(deps, work, keys);
     work.progress({ phase: 'catching up' });
     await catchUp(applying, database, { onPage: () => work.progress({}) });
     const loadedAt = performance.now();
     work.progress({ phase: 'verifying', done: 0 });
     const verification = await verifyAndRepair(applying, database, work);
     const verifiedAt = performance.now();
-    await goLive(rebuilding, applying);
+    await goLive(deps, work, applying);
     const loadMs = Math.round(loadedAt - startedAt);
     const verifyMs = Math.round(verifiedAt - loadedAt);
     return { keys, orders, verification, loadMs, verifyMs };
@@ -69,7 +59,7 @@ export async function rebuild(rebuilding: Rebuilding): Promise<Rebuilt> {
 }
 
 /** @returns how many orders there were. */
-async function fillFromSnapshot({ redis, database, work }: Rebuilding, keys: Keys): Promise<number> {
+async function fillFromSnapshot({ redis, database }: ResyncDeps, work: Work, keys: Keys): Promise<number> {
   const builder = new Builder(redis, keys, work.signal);
   await builder.begin();
   return withSnapshot(database, work.signal, async (snapshot) => {
@@ -91,7 +81,7 @@ async function fillFromSnapshot({ redis, database, work }: Rebuilding, keys: Key
  * Promotes the new generation. It must not be behind the old one, to which others go on applying: where it does not catch up
  * by being faster, the fencing lock holds the old one still for the moment.
  */
-async function goLive({ redis, database, live, work }: Rebuilding, applying: Applying): Promise<void> {
+async function goLive({ redis, database, live }: ResyncDeps, work: Work, applying: Applying): Promise<void> {
   const { keys, history } = applying;
   const { space } = work;
   const old = await live.refresh();

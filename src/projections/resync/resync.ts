@@ -1,30 +1,17 @@
 import type { Logger } from 'pino';
-import type { Database } from '../../mysql/pool';
 import { collect } from '../../read-model/collect';
-import type { Keys, KeySpace } from '../../read-model/keys';
+import type { Keys } from '../../read-model/keys';
 import type { LiveGeneration } from '../../read-model/live';
 import { scan } from '../../read-model/scan';
-import type { Redis } from '../../redis/client';
 import { catchUp } from '../projector/catch-up';
 import type { GenerationLost } from '../projector/generation-lost';
 import { RecentHistory } from '../projector/recent-history';
 import { rebuild, verifyAndRepair, type Rebuilt } from './rebuild';
 import { ResyncError } from './resync-error';
-import { collecting, withResyncLease, type Work, type WorkOptions } from './resync-lease';
+import { collecting, withResyncLease, type ResyncDeps, type Work } from './resync-lease';
 import type { OutOfBandChange } from './snapshot';
 import { saveVerification, summaryOf, type Finding, type StoredVerification } from './verification-store';
-import { MAX_FINDINGS, type VerifyOptions } from './verify';
-
-export interface ResyncDeps extends WorkOptions {
-  redis: Redis;
-  database: Database;
-  live: LiveGeneration;
-  /** Brings to the log what another program did; `nothing-to-do` where that was done already. */
-  reconcile: (
-    change: OutOfBandChange,
-  ) => Promise<'reconciled' | 'nothing-to-do' | { irreconcilable: string }>;
-  onFinding?: VerifyOptions['onFinding'];
-}
+import { MAX_FINDINGS } from './verify';
 
 /**
  * A blue/green rebuild: builds a new generation beside the live one, verifies it, and promotes it.
@@ -36,13 +23,13 @@ export async function runRebuild(
   deps: ResyncDeps,
   lost?: GenerationLost,
 ): Promise<Rebuilt & { reconciled: number }> {
-  return withResyncLease(deps.redis, spaceOf(deps), 'rebuild', deps, async (work) => {
-    const { redis, database, live, log } = deps;
+  return withResyncLease(deps, 'rebuild', async (work) => {
+    const { redis, log } = deps;
     if (lost !== undefined)
       await collect(redis, work.space, lost.keys, { ...collecting(work), lostAt: lost.at });
     await collectUnused(deps, work);
     const startedAt = Date.now();
-    const rebuilt = await rebuild({ redis, database, live, work });
+    const rebuilt = await rebuild(deps, work);
     const { keys, orders, verification, loadMs, verifyMs } = rebuilt;
     const { drift, findings } = verification;
     if (drift > 0)
@@ -64,7 +51,7 @@ export async function runRebuild(
  * @throws ResyncError, GenerationLost
  */
 export async function runRepair(deps: ResyncDeps): Promise<StoredVerification> {
-  return withResyncLease(deps.redis, spaceOf(deps), 'repair', deps, async (work) => {
+  return withResyncLease(deps, 'repair', async (work) => {
     const { redis, database, live, log } = deps;
     const keys = await liveKeys(live);
     const startedAt = Date.now();
@@ -93,12 +80,6 @@ async function collectUnused({ redis }: ResyncDeps, work: Work): Promise<void> {
   for (const generation of generations) {
     await collect(redis, space, space.generation(generation), collecting(work));
   }
-}
-
-/** The keys of the log, whose id every read of the head tells. */
-export function spaceOf({ live }: Pick<ResyncDeps, 'live'>): KeySpace {
-  if (live.space === undefined) throw new ResyncError('no-model', 'MySQL was not asked yet which log it has');
-  return live.space;
 }
 
 /** @throws ResyncError where there is none. */

@@ -17,9 +17,9 @@ import {
   type ResyncState,
   type ResyncTimes,
 } from './next-task';
-import { runRebuild, runRepair, type ResyncDeps } from './resync';
+import { runRebuild, runRepair } from './resync';
 import { ResyncError } from './resync-error';
-import { readWork } from './resync-lease';
+import { readWork, type ResyncDeps } from './resync-lease';
 
 const TICK_MS = 1_000;
 
