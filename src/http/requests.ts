@@ -31,19 +31,25 @@ const day = z.iso
   .refine((text) => text <= LAST_DAY, `must not be after ${LAST_DAY}`)
   .meta({ description: 'A day in UTC', examples: ['2026-11-01'] });
 
-/** A range of days, or none. A schema with these two goes on with `.transform(withRange)`. */
+/** A range of days, or none. A schema with these two goes on with `.superRefine(checkRange).transform(withRange)`. */
 export const range = { from: day.optional(), to: day.optional() };
 
-export function withRange<T extends { from?: string | undefined; to?: string | undefined }>(
-  { from, to, ...rest }: T,
-  context: z.RefinementCtx,
-): typeof rest & { range: DayRange | undefined } {
-  if (from === undefined && to === undefined) return { ...rest, range: undefined };
-  if (from !== undefined && to !== undefined && from < to) return { ...rest, range: { from, to } };
-  const isWhole = from !== undefined && to !== undefined;
-  const message = isWhole ? 'must be after from: `from` is included, `to` is not' : 'from and to go together';
-  context.addIssue({ code: 'custom', path: ['to'], message });
-  return z.NEVER;
+interface MaybeRange {
+  from?: string | undefined;
+  to?: string | undefined;
+}
+
+/** Apart from `withRange`, because a transform does not run where another field is wrong: then all faults are told. */
+export function checkRange({ from, to }: MaybeRange, context: z.RefinementCtx): void {
+  const refuse = (message: string) => context.addIssue({ code: 'custom', path: ['to'], message });
+  if ((from === undefined) !== (to === undefined)) refuse('from and to go together');
+  else if (from !== undefined && to !== undefined && from >= to)
+    refuse('must be after from: `from` is included, `to` is not');
+}
+
+export function withRange<T extends MaybeRange>({ from, to, ...rest }: T) {
+  const range: DayRange | undefined = from === undefined || to === undefined ? undefined : { from, to };
+  return { ...rest, range };
 }
 
 export const commandHeaders = z.looseObject({

@@ -8,16 +8,20 @@ import { readSales, sales, salesInterval } from '../../queries/sales';
 import { readSummary, summary } from '../../queries/summary';
 import type { HttpContext } from '../context';
 import { readRoute } from '../read-route';
-import { idInUrl, limit, range, withRange } from '../requests';
+import { checkRange, idInUrl, limit, range, withRange } from '../requests';
 import type { App } from '../server';
 
 const DEFAULT_SALES_DAYS = 30;
 
 const bestSellersQuery = z
   .strictObject({ limit: limit(10), by: z.enum(['quantity', 'revenue']).default('quantity'), ...range })
+  .superRefine(checkRange)
   .transform(withRange);
 
-const salesQuery = z.strictObject({ interval: salesInterval.default('day'), ...range }).transform(withRange);
+const salesQuery = z
+  .strictObject({ interval: salesInterval.default('day'), ...range })
+  .superRefine(checkRange)
+  .transform(withRange);
 
 const tags = ['reports'];
 
