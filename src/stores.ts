@@ -7,7 +7,7 @@ import { instantAt } from './domain/ids';
 import { readHead, type Head } from './mysql/log';
 import { openDatabases, type Databases } from './mysql/pool';
 import { within } from './mysql/within';
-import type { ResyncDeps } from './projections/resync/resync';
+import type { ResyncDeps } from './projections/resync/resync-lease';
 import { LiveGeneration } from './read-model/live';
 import { connectRedis, type Redis } from './redis/client';
 

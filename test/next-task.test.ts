@@ -1,9 +1,10 @@
 import { eventId, positionOf } from '../src/domain/ids';
 import {
   afterLook,
-  afterTask,
+  afterJob,
   initialState,
   nextTask,
+  type Job,
   type Outcome,
   type ResyncState,
   type Task,
@@ -82,10 +83,10 @@ describe('what is known after a look at the projector', () => {
   });
 });
 
-describe('what is known after a task', () => {
-  const lost: Task = { kind: 'rebuild', because: 'lost' };
-  const after = (state: Partial<ResyncState>, task: Task, outcome: Outcome, unrepaired = 0) =>
-    afterTask({ ...healthy, ...state }, task, outcome, NOW, TIMES, unrepaired);
+describe('what is known after a job', () => {
+  const lost: Job = { kind: 'rebuild', because: 'lost' };
+  const after = (state: Partial<ResyncState>, job: Job, outcome: Outcome, unrepaired = 0) =>
+    afterJob({ ...healthy, ...state }, job, outcome, NOW, TIMES, unrepaired);
 
   test('a rebuild verifies what it builds', () => {
     expect(after({ model: 'none', failedRebuilds: 4 }, lost, 'done')).toMatchObject({
@@ -126,11 +127,11 @@ describe('what is known after a task', () => {
       unrepaired: 2,
     });
     const onlyAtStart = { ...TIMES, verifyIntervalMs: 0 };
-    expect(afterTask(healthy, { kind: 'verify' }, 'done', NOW, onlyAtStart).verifyDueAt).toBe(Infinity);
+    expect(afterJob(healthy, { kind: 'verify' }, 'done', NOW, onlyAtStart).verifyDueAt).toBe(Infinity);
   });
 
   test('a rebuild because of drift is not repeated before its time, whatever came of it', () => {
-    const drift: Task = { kind: 'rebuild', because: 'drift' };
+    const drift: Job = { kind: 'rebuild', because: 'drift' };
     for (const outcome of ['done', 'failed', 'busy'] as const) {
       expect(after({ unrepaired: 1 }, drift, outcome).driftRebuildNotBefore).toBe(
         NOW + TIMES.rebuildMinIntervalMs,

@@ -1,5 +1,5 @@
 import { productId } from '../src/domain/ids';
-import { readTogether } from '../src/queries/read-together';
+import { readTogether } from '../src/read-model/read-together';
 import { readTotals } from '../src/queries/totals';
 import { AT, newGenerations, type Generations } from './support/generation';
 

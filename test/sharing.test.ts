@@ -1,5 +1,5 @@
 import { Problem } from '../src/domain/problems';
-import { readTogether } from '../src/queries/read-together';
+import { readTogether } from '../src/read-model/read-together';
 import { Reader } from '../src/read-model/reader';
 import type { Stores } from '../src/stores';
 import { proxyRedis, type Proxy } from '../torture/proxy';

@@ -143,12 +143,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     edits: [
       {
         file: 'projections/resync/rebuild.ts',
-        find: `await verify(redis, database, keys, {
-      repair: true,
-      progress: work.progress,
-      signal: work.signal,
-      bringForward: bringForward(applying, database, work),
-    });`,
+        find: 'await verifyAndRepair(applying, database, work);',
         replace:
           '{ generation: keys.generation, position: 0, orders, drift: 0, repaired: 0, findings: [], outOfBand: [] };',
       },
@@ -253,11 +248,6 @@ export const PLANTED_BUGS: PlantedBug[] = [
     name: 'half-a-transaction',
     about: 'half a transaction that Redis carries out at a later start goes unnoticed',
     edits: [
-      {
-        file: 'read-model/checkpoint.ts',
-        find: "return typeof at === 'string' && begun === ended ?",
-        replace: "return typeof at === 'string' ?",
-      },
       {
         file: 'read-model/checkpoint.lua',
         find: 'if fields.err or fields[2] ~= fields[3] then return false end',

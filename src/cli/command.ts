@@ -3,9 +3,8 @@ import { errorMessage } from '../domain/errors';
 import { Problem } from '../domain/problems';
 import { createLogger } from '../logger';
 import { GenerationLost } from '../projections/projector/generation-lost';
-import { RedisUnavailable, RebuildAbandoned } from '../projections/resync/builder';
-import { NoReadModel, type ResyncDeps } from '../projections/resync/resync';
-import { ResyncBusy } from '../projections/resync/resync-lease';
+import type { ResyncDeps } from '../projections/resync/resync-lease';
+import { ResyncError } from '../projections/resync/resync-error';
 import { redisReady } from '../redis/client';
 import { openStores, type Stores } from '../stores';
 import { showProgress } from './progress';
@@ -20,16 +19,7 @@ export class NotNow extends Error {
 }
 
 /** Errors whose message is all that an operator needs. */
-const EXPLAINED = [
-  Problem,
-  RedisAway,
-  NotNow,
-  NoReadModel,
-  ResyncBusy,
-  GenerationLost,
-  RebuildAbandoned,
-  RedisUnavailable,
-];
+const EXPLAINED = [Problem, RedisAway, NotNow, ResyncError, GenerationLost];
 
 /** Runs a command that needs both stores and whose log they follow. @returns its exit code. */
 export async function withStores(

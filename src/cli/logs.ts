@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Config } from '../config';
 import { logId } from '../domain/ids';
 import { replaceLogId } from '../mysql/log';
-import { spaceOf } from '../projections/resync/resync';
+import { spaceOf } from '../projections/resync/resync-lease';
 import { unlinkAll } from '../read-model/collect';
 import { KeySpace } from '../read-model/keys';
 import { NotNow, withStores } from './command';

@@ -4,15 +4,8 @@ import type { Config } from '../config';
 import { errorMessage } from '../domain/errors';
 import { formatLogPosition, type LogPosition } from '../domain/log-position';
 import { migrate } from '../mysql/migrate';
-import {
-  findingReporter,
-  liveKeys,
-  runRebuild,
-  runRepair,
-  spaceOf,
-  type ResyncDeps,
-} from '../projections/resync/resync';
-import { describeWork, readWork, reporter } from '../projections/resync/resync-lease';
+import { findingReporter, liveKeys, runRebuild, runRepair } from '../projections/resync/resync';
+import { readWork, reporter, spaceOf, type ResyncDeps } from '../projections/resync/resync-lease';
 import {
   readVerification,
   summaryOf,
@@ -121,7 +114,7 @@ export async function statusCommand(config: Config): Promise<number> {
       ['applied (Redis)', at === undefined ? 'there is no read model' : formatLogPosition(at)],
       ['prefix of its keys', keys?.prefix ?? 'none'],
       ['lag', at === undefined ? 'unknown' : `${Math.max(0, head.position - at.position)} events`],
-      ['resync', work === undefined ? 'none running' : describeWork(work)],
+      ['resync', work ?? 'none running'],
       ['last verification', verification === undefined ? 'never' : describeVerification(verification)],
     ];
     for (const [name, value] of rows) console.log(`${name.padEnd(18)} ${value}`);

@@ -2,9 +2,9 @@ import type { FastifyRequest, FastifySchema } from 'fastify';
 import { z } from 'zod';
 import type { Request } from '../commands/writer/command';
 import { keyedIdentity, uniqueIdentity, type CommandIdentity } from '../commands/writer/identity';
-import { subjectId, type TallyEvent } from '../domain/events';
+import { subjectId, type LoggedEvent } from '../domain/events';
 import { instantAt } from '../domain/ids';
-import { formatLogPosition, type LogPosition } from '../domain/log-position';
+import { formatLogPosition } from '../domain/log-position';
 import type { ProblemSlug } from '../domain/problems';
 import type { HttpContext } from './context';
 import { problemResponses } from './problems';
@@ -49,16 +49,11 @@ interface CommandRoute extends FastifySchema {
   problems: ProblemSlug[];
 }
 
-/** A `LoggedEvent` of any type, at its log position. */
-interface Logged extends LogPosition {
-  event: TallyEvent;
-}
-
 /**
  * A route that carries out a command and then waits, within a bound, until the reports contain it.
  * @param answerOf makes the answer of the command's own event.
  */
-export function commandRoute<R extends CommandRoute, L extends Logged>(
+export function commandRoute<R extends CommandRoute, L extends LoggedEvent>(
   context: HttpContext,
   { status, answer, problems, ...request }: R,
   carryOut: (request: Parsed<R>, command: Request) => Promise<{ logged: L; replayed: boolean }>,

@@ -7,12 +7,15 @@ import { eventId, positionOf } from '../domain/ids';
 import type { MinPosition } from '../domain/log-position';
 import type { DayRange } from '../queries/ranges';
 
+const wholeInUrl = (message: string, tooLarge = message) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,15}$/, message)
+    .transform(Number)
+    .refine(Number.isSafeInteger, tooLarge);
+
 /** An id in a path or a query, which is text there. */
-export const idInUrl = z
-  .string()
-  .regex(/^[1-9]\d{0,15}$/, 'must be a positive whole number')
-  .transform(Number)
-  .refine(Number.isSafeInteger, 'must be below 2^53');
+export const idInUrl = wholeInUrl('must be a positive whole number', 'must be below 2^53');
 
 export const limit = (fallback: number) =>
   z
@@ -23,11 +26,7 @@ export const limit = (fallback: number) =>
     .default(fallback)
     .meta({ description: 'From 1 to 100', examples: [String(fallback)] });
 
-export const cursor = z
-  .string()
-  .regex(/^[1-9]\d{0,15}$/, 'must be a next_cursor of an earlier answer')
-  .transform(Number)
-  .refine(Number.isSafeInteger, 'must be a next_cursor of an earlier answer')
+export const cursor = wholeInUrl('must be a next_cursor of an earlier answer')
   .optional()
   .meta({ description: '`next_cursor` of the page before' });
 
@@ -47,16 +46,14 @@ interface MaybeRange {
   to?: string | undefined;
 }
 
+/** Apart from `withRange`, because a transform does not run where another field is wrong: then all faults are told. */
 export function checkRange({ from, to }: MaybeRange, context: z.RefinementCtx): void {
-  const fault = faultOf(from, to);
-  if (fault !== undefined) context.addIssue({ code: 'custom', path: ['to'], message: fault });
-}
-
-function faultOf(from: string | undefined, to: string | undefined): string | undefined {
-  if ((from === undefined) !== (to === undefined)) return 'from and to go together';
+  const refuse = (message: string) => context.addIssue({ code: 'custom', path: ['to'], message });
+  if ((from === undefined) !== (to === undefined)) return refuse('from and to go together');
   if (from === undefined || to === undefined || from < to) return undefined;
-  if (Number.isNaN(Date.parse(from)) || Number.isNaN(Date.parse(to))) return undefined; // a fault of its own
-  return 'must be after from: `from` is included, `to` is not';
+  const areDays = [from, to].every((day) => !Number.isNaN(Date.parse(day)));
+  // What is no day is a fault of its own.
+  return areDays ? refuse('must be after from: `from` is included, `to` is not') : undefined;
 }
 
 export function withRange<T extends MaybeRange>({ from, to, ...rest }: T) {

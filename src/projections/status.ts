@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { errorMessage } from '../domain/errors';
-import { formatLogPosition } from '../domain/log-position';
+import { formatLogPosition, type LogPosition } from '../domain/log-position';
 import { durabilityWarnings } from '../mysql/durability';
 import type { Database } from '../mysql/pool';
 import { readCheckpoint } from '../read-model/checkpoint';
@@ -9,8 +9,8 @@ import type { LiveGeneration } from '../read-model/live';
 import { isUnreachable, type Redis } from '../redis/client';
 import { evictionCheck } from '../redis/eviction';
 import type { Projector } from './projector/projector';
-import { describeWork, readWork } from './resync/resync-lease';
-import { readVerification, storedVerification } from './resync/verification-store';
+import { readWork } from './resync/resync-lease';
+import { readVerification, storedVerification, type StoredVerification } from './resync/verification-store';
 
 export const readModelStatus = z.object({
   status: z.enum(['live', 'building', 'unreachable']),
@@ -57,43 +57,45 @@ export interface StatusDeps {
 }
 
 /** What `GET /read-model` shows. */
-export async function readReadModelStatus({
-  redis,
-  live,
-  projector,
-  isLost,
-}: StatusDeps): Promise<ReadModelStatus> {
-  const { head, headAgeMs, lagEvents, lagSeconds, stalled } = projector.status();
-  const nothing = {
-    prefix: null,
-    generation: null,
-    applied: null,
+export async function readReadModelStatus(deps: StatusDeps): Promise<ReadModelStatus> {
+  const { head, headAgeMs, lagEvents, lagSeconds, stalled } = deps.projector.status();
+  const { status, keys, at, work, verification } = await readHeld(deps);
+  return {
+    status,
+    prefix: keys?.prefix ?? null,
+    generation: keys?.generation ?? null,
+    applied: at === undefined ? null : formatLogPosition(at),
     head: head === undefined ? null : formatLogPosition(head),
     head_age_seconds: headAgeMs === undefined ? null : headAgeMs / 1000,
     lag_events: lagEvents,
     lag_seconds: lagSeconds,
     stalled: stalled ?? null,
-    work: null,
-    last_verification: null,
+    work: work ?? null,
+    last_verification: verification ?? null,
   };
+}
+
+/** What Redis holds of the read model; no more than a status where that cannot be told. */
+interface Held {
+  status: ReadModelStatus['status'];
+  keys?: Keys | undefined;
+  at?: LogPosition | undefined;
+  work?: string | undefined;
+  verification?: StoredVerification | undefined;
+}
+
+async function readHeld({ redis, live, isLost }: StatusDeps): Promise<Held> {
   try {
     const keys = await live.refresh();
     const { space } = live;
-    if (space === undefined) return { status: 'building', ...nothing };
+    if (space === undefined) return { status: 'building' };
     const at = keys === undefined || isLost(keys) ? undefined : await readCheckpoint(redis, keys);
     const work = await readWork(redis, space);
-    return {
-      status: at === undefined ? 'building' : 'live',
-      ...nothing,
-      prefix: keys?.prefix ?? null,
-      generation: keys?.generation ?? null,
-      applied: at === undefined ? null : formatLogPosition(at),
-      work: work === undefined ? null : describeWork(work),
-      last_verification: (await readVerification(redis, space)) ?? null,
-    };
+    const verification = await readVerification(redis, space);
+    return { status: at === undefined ? 'building' : 'live', keys, at, work, verification };
   } catch (error) {
     if (!isUnreachable(error)) throw error;
-    return { status: 'unreachable', ...nothing };
+    return { status: 'unreachable' };
   }
 }
 

@@ -1,19 +1,15 @@
 -- The best-selling products of one ranking: of all time, or of one period.
 --
--- KEYS[1]  {g}:checkpoint
 -- KEYS[2]  ranking to read
 -- KEYS[3]  the other ranking (revenue for sold, sold for revenue)
 -- ARGV[1]  how many, at most a few hundred
 -- ARGV[2]  prefix of the products' hashes
 --
--- Returns the JSON text [at, [[member, amount, amount in the other ranking, name, SKU], ...]], or [false] where the
--- generation is not complete. Amounts are texts: cjson would round large numbers.
--- Atomic so that the position is the one at which the figures are true.
+-- The value is [[member, amount, amount in the other ranking, name, SKU], ...]. Amounts are texts: cjson would round large
+-- numbers.
 
-local at = checkpointOf(KEYS[1])
-if not at then return '[false]' end
 local ranked = redis.call('ZRANGE', KEYS[2], 0, ARGV[1] - 1, 'WITHSCORES')
-if #ranked == 0 then return '[' .. cjson.encode(at) .. ',[]]' end
+if #ranked == 0 then return answer('[]') end
 local members = {}
 for i = 1, #ranked, 2 do members[#members + 1] = ranked[i] end
 local others = redis.call('ZMSCORE', KEYS[3], unpack(members))
@@ -25,4 +21,4 @@ for i, member in ipairs(members) do
   local product = redis.call('HMGET', ARGV[2] .. string.sub(member, 2), 'name', 'sku')
   rows[i] = { member, amount(ranked[2 * i]), amount(others[i]), product[1] or '', product[2] or '' }
 end
-return cjson.encode({ at, rows })
+return answer(list(rows))

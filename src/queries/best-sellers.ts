@@ -1,16 +1,13 @@
 import { z } from 'zod';
-import { id, money } from '../domain/answers';
 import { formatMinor } from '../domain/money';
-import { rankedProduct, type Keys, type Period } from '../read-model/keys';
+import { rankedProduct, type Keys, type Measure, type Period } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
 import { mapReading, ReadingScript, type Reading, wholeNumber } from '../read-model/reading-script';
+import { productSales } from './product-sales';
 import { coverRange, type DayRange } from './ranges';
-import { otherMeasure, topOfPeriods, type Measure, type TopProduct } from './top-of-periods';
+import { otherMeasure, topOfPeriods, type TopProduct } from './top-of-periods';
 
-export const bestSellers = z.array(
-  z.object({ product_id: id, name: z.string(), sku: z.string(), quantity_sold: z.int(), revenue: money }),
-);
-export type BestSellers = z.output<typeof bestSellers>;
+export const bestSellers = z.array(productSales);
 
 export interface BestSellersQuery {
   limit: number;
@@ -27,7 +24,7 @@ export async function readBestSellers(
   reader: Reader,
   { limit, by, range }: BestSellersQuery,
   options: ReadOptions,
-): Promise<Positioned<BestSellers>> {
+): Promise<Positioned<z.output<typeof bestSellers>>> {
   const measure = by === 'revenue' ? 'revenue' : 'sold';
   const periods = range && coverRange(range);
   const question = `best-sellers ${measure} ${limit} ${range?.from} ${range?.to}`;
@@ -52,7 +49,10 @@ async function topOfRanking(
   return script.run(redis, keys, rankings, [limit, keys.product('')]);
 }
 
-function bestSeller([member, sum, other, name, sku]: TopProduct, measure: Measure): BestSellers[number] {
+function bestSeller(
+  [member, sum, other, name, sku]: TopProduct,
+  measure: Measure,
+): z.output<typeof productSales> {
   const [units, revenue] = measure === 'sold' ? [sum, other] : [other, sum];
   return {
     product_id: rankedProduct(member),

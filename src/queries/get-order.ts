@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { id, money, time } from '../domain/answers';
 import type { OrderId } from '../domain/ids';
-import { Problem } from '../domain/problems';
+import { readTogether } from '../read-model/read-together';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
 import { mapReading, wholeNumber } from '../read-model/reading-script';
-import { readTogether } from './read-together';
+import { found } from './found';
 
 export const order = z.object({
   order_id: id,
@@ -28,19 +28,16 @@ export async function getOrder(
   orderId: OrderId,
   options: ReadOptions,
 ): Promise<Positioned<OrderAnswer>> {
-  const { at, value } = await reader.read(`order ${orderId}`, options, async (keys) => {
-    const reading = await readTogether(reader.redis, keys, [['HMGET', keys.order(orderId), ...ORDER_FIELDS]]);
-    return mapReading(reading, ([fields = []]) => {
+  const reading = await reader.read(`order ${orderId}`, options, async (keys) => {
+    const together = await readTogether(reader.redis, keys, [
+      ['HMGET', keys.order(orderId), ...ORDER_FIELDS],
+    ]);
+    return mapReading(together, ([fields = []]) => {
       const row = fields.filter((field) => field !== false);
       return row.length < ORDER_FIELDS.length ? undefined : orderAnswer(row);
     });
   });
-  if (value === undefined) {
-    throw new Problem('order-not-found', `There is no order ${orderId} at position ${at.position}.`, {
-      members: { position: at.position },
-    });
-  }
-  return { at, value };
+  return found(reading, 'order-not-found', `order ${orderId}`);
 }
 
 /** The values of `ORDER_FIELDS` → the order. */

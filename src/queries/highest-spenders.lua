@@ -1,19 +1,13 @@
 -- The users who spent most.
 --
--- KEYS[1]  {g}:checkpoint
 -- KEYS[2]  ranking of users
 -- ARGV[1]  how many
 -- ARGV[2]  prefix of the users' hashes
 -- ARGV[3]  suffix that makes it the key of a user's orders
 --
--- Returns the JSON text [at, [[member, amount, number of orders, name], ...]], or [false] where the generation is not
--- complete. Amounts are texts: cjson would round large numbers.
--- Atomic so that the position is the one at which the figures are true.
+-- The value is [[member, amount, number of orders, name], ...]. Amounts are texts: cjson would round large numbers.
 
-local at = checkpointOf(KEYS[1])
-if not at then return '[false]' end
 local ranked = redis.call('ZRANGE', KEYS[2], 0, ARGV[1] - 1, 'WITHSCORES')
-if #ranked == 0 then return '[' .. cjson.encode(at) .. ',[]]' end
 local rows = {}
 for i = 1, #ranked, 2 do
   local member = ranked[i]
@@ -23,4 +17,4 @@ for i = 1, #ranked, 2 do
   local orders = redis.call('ZCARD', user .. ARGV[3])
   rows[#rows + 1] = { member, amount, orders, redis.call('HGET', user, 'name') or '' }
 end
-return cjson.encode({ at, rows })
+return answer(list(rows))

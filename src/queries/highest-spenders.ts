@@ -8,7 +8,6 @@ import { mapReading, ReadingScript, wholeNumber } from '../read-model/reading-sc
 export const highestSpenders = z.array(
   z.object({ user_id: id, name: z.string(), total_expense: money, orders_count: z.int() }),
 );
-export type HighestSpenders = z.output<typeof highestSpenders>;
 
 /** Member of the ranking, amount in minor units, number of orders, name. */
 type TopUser = [string, string, number, string];
@@ -20,7 +19,7 @@ export async function readHighestSpenders(
   reader: Reader,
   { limit }: { limit: number },
   options: ReadOptions,
-): Promise<Positioned<HighestSpenders>> {
+): Promise<Positioned<z.output<typeof highestSpenders>>> {
   return reader.read(`highest-spenders ${limit}`, options, async (keys) => {
     // A user's orders are `user:5:orders`: prefix, id, suffix.
     const suffix = keys.userOrders('').slice(keys.user('').length);

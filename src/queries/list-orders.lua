@@ -1,6 +1,5 @@
 -- A page of orders, highest id first.
 --
--- KEYS[1]  {g}:checkpoint
 -- KEYS[2]  sorted set of a user's orders, or of the blocks of all orders
 -- ARGV[1]  how many
 -- ARGV[2]  only ids below this one
@@ -9,14 +8,11 @@
 -- ARGV[5]  the block of ARGV[2] (only with ARGV[4])
 -- ARGV[6] to the last  the fields to read of each order
 --
--- Returns the JSON text [at, [[[field, field, ...], ...], next]], or [false] where the generation is not complete; `next` is
--- the lowest id of the page if there are orders below it, else false.
+-- The value is [[[field, field, ...], ...], next]; `next` is the lowest id of the page if there are orders below it, else
+-- false.
 -- An order whose hash lacks a field is damaged: it is left out until a repair. Work is bounded: every listed block holds at
 -- least one order.
--- Atomic so that a page is true at one position.
 
-local at = checkpointOf(KEYS[1])
-if not at then return '[false]' end
 local limit, below = tonumber(ARGV[1]), tonumber(ARGV[2])
 -- One more tells whether there is a next page.
 local wanted = limit + 1
@@ -52,7 +48,5 @@ for i = 1, math.min(#ids, limit) do
   local row = redis.call('HMGET', ARGV[3] .. ids[i], unpack(ARGV, 6))
   if isWhole(row) then rows[#rows + 1] = row end
 end
--- cjson encodes an empty table as an object.
-local page = #rows == 0 and '[]' or cjson.encode(rows)
 local next = cjson.encode(#ids > limit and ids[limit])
-return '[' .. cjson.encode(at) .. ',[' .. page .. ',' .. next .. ']]'
+return answer('[' .. list(rows) .. ',' .. next .. ']')

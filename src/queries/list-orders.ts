@@ -7,7 +7,6 @@ import { mapReading, ReadingScript, type Absent } from '../read-model/reading-sc
 import { order, ORDER_FIELDS, orderAnswer } from './get-order';
 
 export const orderPage = z.object({ orders: z.array(order), next_cursor: nextCursor });
-export type OrderPage = z.output<typeof orderPage>;
 
 export interface ListOrdersQuery {
   userId?: UserId | undefined;
@@ -23,7 +22,7 @@ export async function listOrders(
   reader: Reader,
   query: ListOrdersQuery,
   options: ReadOptions,
-): Promise<Positioned<OrderPage>> {
+): Promise<Positioned<z.output<typeof orderPage>>> {
   const { userId, limit } = query;
   const below = query.below ?? Number.MAX_SAFE_INTEGER;
   return reader.read(`orders ${userId} ${limit} ${below}`, options, async (keys) => {

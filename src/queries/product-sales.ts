@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { id, money } from '../domain/answers';
 import type { ProductId } from '../domain/ids';
 import { formatMinor } from '../domain/money';
-import { Problem } from '../domain/problems';
 import { rankingMember } from '../read-model/keys';
+import { readTogether } from '../read-model/read-together';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
 import { mapReading, wholeNumber } from '../read-model/reading-script';
-import { readTogether } from './read-together';
+import { found } from './found';
 
 export const productSales = z.object({
   product_id: id,
@@ -15,7 +15,6 @@ export const productSales = z.object({
   quantity_sold: z.int(),
   revenue: money,
 });
-export type ProductSales = z.output<typeof productSales>;
 
 /**
  * What one product sold, of all time. Other programs read the same counter of units sold, with GET.
@@ -26,14 +25,14 @@ export async function readProductSales(
   reader: Reader,
   productId: ProductId,
   options: ReadOptions,
-): Promise<Positioned<ProductSales>> {
-  const { at, value } = await reader.read(`product-sales ${productId}`, options, async (keys) => {
-    const reading = await readTogether(reader.redis, keys, [
+): Promise<Positioned<z.output<typeof productSales>>> {
+  const reading = await reader.read(`product-sales ${productId}`, options, async (keys) => {
+    const together = await readTogether(reader.redis, keys, [
       ['HMGET', keys.product(productId), 'name', 'sku'],
       ['GET', keys.productSold(productId)],
       ['ZMSCORE', keys.productRanking('revenue'), rankingMember(productId)],
     ]);
-    return mapReading(reading, (replies) => {
+    return mapReading(together, (replies) => {
       const [name = false, sku = false, sold = false, score = false] = replies.flat();
       if (name === false && sku === false && sold === false) return undefined;
       return {
@@ -46,10 +45,5 @@ export async function readProductSales(
       };
     });
   });
-  if (value === undefined) {
-    throw new Problem('product-not-found', `There is no product ${productId} at position ${at.position}.`, {
-      members: { position: at.position },
-    });
-  }
-  return { at, value };
+  return found(reading, 'product-not-found', `product ${productId}`);
 }

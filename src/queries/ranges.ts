@@ -1,5 +1,5 @@
 import { Problem } from '../domain/problems';
-import type { Period } from '../read-model/keys';
+import { dayOf, monthOf, type Period } from '../read-model/keys';
 
 /** More than this costs more than a report may. */
 const MAX_MONTHS = 24;
@@ -35,7 +35,7 @@ export function coverRange(range: DayRange): Period[] {
 export function intervalsOf(range: DayRange, by: 'day' | 'month'): Interval[] {
   checkRange(range);
   const intervals =
-    by === 'month' ? monthsOf(range) : daysOf(range).map((day) => ({ start: day, periods: [period(day)] }));
+    by === 'month' ? monthsOf(range) : daysOf(range).map((day) => ({ start: day, periods: [dayOf(day)] }));
   if (intervals.length > MAX_INTERVALS) {
     throw new Problem(
       'range-too-wide',
@@ -57,9 +57,7 @@ function monthsOf({ from, to }: DayRange): Interval[] {
     const nextMonth = monthsLater(`${start.slice(0, 7)}-01`, 1);
     const end = nextMonth < to ? nextMonth : to;
     const whole = start.endsWith('-01') && end === nextMonth;
-    const periods: Period[] = whole
-      ? [`month:${start.slice(0, 7)}`]
-      : daysOf({ from: start, to: end }).map(period);
+    const periods = whole ? [monthOf(start)] : daysOf({ from: start, to: end }).map(dayOf);
     intervals.push({ start, periods });
     start = end;
   }
@@ -86,8 +84,4 @@ export function lastDays(count: number, now: number): DayRange {
 
 function day(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
-}
-
-function period(day: string): Period {
-  return `day:${day}`;
 }

@@ -15,7 +15,6 @@ export const sales = z.object({
     .array(z.object({ start: z.string(), ...figures.shape }))
     .meta({ description: 'In order of time, also those without sales' }),
 });
-export type Sales = z.output<typeof sales>;
 
 /**
  * Sales by day or month, and in all.
@@ -25,7 +24,7 @@ export async function readSales(
   reader: Reader,
   { from, to, interval }: DayRange & { interval: z.output<typeof salesInterval> },
   options: ReadOptions,
-): Promise<Positioned<Sales>> {
+): Promise<Positioned<z.output<typeof sales>>> {
   const intervals = intervalsOf({ from, to }, interval);
   const periods = intervals.flatMap((each) => each.periods);
   return reader.read(`sales ${from} ${to} ${interval}`, options, async (keys) =>

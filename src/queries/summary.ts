@@ -6,10 +6,12 @@ import { mapReading } from '../read-model/reading-script';
 import { figures, figuresOf, NOTHING, readTotals } from './totals';
 
 export const summary = figures.extend({ average_order_value: money });
-export type Summary = z.output<typeof summary>;
 
 /** All orders in four figures. */
-export async function readSummary(reader: Reader, options: ReadOptions): Promise<Positioned<Summary>> {
+export async function readSummary(
+  reader: Reader,
+  options: ReadOptions,
+): Promise<Positioned<z.output<typeof summary>>> {
   return reader.read('summary', options, async (keys) =>
     mapReading(await readTotals(reader.redis, keys, [undefined]), ([totals = NOTHING]) => ({
       ...figuresOf(totals),

@@ -1,6 +1,5 @@
 -- The best-selling products of several periods together.
 --
--- KEYS[1]                  {g}:checkpoint
 -- KEYS[2] to KEYS[n + 1]   the rankings of the n periods
 -- KEYS[n + 2] to the last  their other rankings (revenue for sold, sold for revenue)
 -- ARGV[1]  how many products
@@ -13,22 +12,13 @@
 -- some heads has at most its amounts there and the last amounts of the others. The script looks up all amounts of a product
 -- only where these bounds say that it could be among the top.
 --
--- Returns the JSON text [at, result], or [false] where the generation is not complete. The result is one of
+-- The value is one of
 --   [[member, sum, sum in the other rankings, name, SKU], ...]   sums are texts: cjson would round large numbers
 --   'deeper'     a product below the heads could be among the top: ask for more of them
 --   'too much'   this takes more members than were allowed
--- Atomic so that the position is the one at which the figures are true.
 
-local at = checkpointOf(KEYS[1])
-if not at then return '[false]' end
 local limit, depth, left = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
 local periods = (#KEYS - 1) / 2
-
-local function answer(result)
-  -- cjson encodes an empty table as an object.
-  local text = #result == 0 and '[]' or cjson.encode(result)
-  return '[' .. cjson.encode(at) .. ',' .. text .. ']'
-end
 
 -- Far below the limit of unpack.
 local STEP = 1000
@@ -52,7 +42,7 @@ local heads, bounds, threshold = {}, {}, 0
 for i = 1, periods do
   local flat = redis.call('ZRANGE', KEYS[1 + i], 0, depth - 1, 'WITHSCORES')
   left = left - #flat / 2
-  if left < 0 then return answer('too much') end
+  if left < 0 then return answer('"too much"') end
   local head, bound = {}, #flat < 2 * depth and 0 or -flat[#flat]
   for j = 1, #flat, 2 do
     local member = flat[j]
@@ -84,7 +74,7 @@ for i = 1, periods do
     end
   end
   left = left - #unknown
-  if left < 0 then return answer('too much') end
+  if left < 0 then return answer('"too much"') end
   addAmounts(sums, KEYS[1 + i], unknown)
 end
 
@@ -96,7 +86,7 @@ end)
 local top = {}
 for i = 1, math.min(limit, #candidates) do top[i] = candidates[i] end
 local last = #top == limit and sums[top[limit]] or 0
-if threshold > 0 and threshold >= last then return answer('deeper') end
+if threshold > 0 and threshold >= last then return answer('"deeper"') end
 
 local others = {}
 for _, member in ipairs(top) do others[member] = 0 end
@@ -108,4 +98,4 @@ for i, member in ipairs(top) do
   local product = redis.call('HMGET', ARGV[3] .. string.sub(member, 2), 'name', 'sku')
   rows[i] = { member, text(sums[member]), text(others[member]), product[1] or '', product[2] or '' }
 end
-return answer(rows)
+return answer(list(rows))

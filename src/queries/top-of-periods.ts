@@ -1,12 +1,9 @@
 import { isSameLogPosition } from '../domain/log-position';
 import { Problem } from '../domain/problems';
-import { rankedProduct, type Keys, type Period } from '../read-model/keys';
+import { rankedProduct, type Keys, type Measure, type Period } from '../read-model/keys';
+import { readTogether, type ReadCommand, type Reply } from '../read-model/read-together';
 import type { Reader } from '../read-model/reader';
 import { ReadingScript, type Reading, wholeNumber } from '../read-model/reading-script';
-import { readTogether, type ReadCommand, type Reply } from './read-together';
-
-/** What products are ranked by. */
-export type Measure = 'sold' | 'revenue';
 
 export function otherMeasure(measure: Measure): Measure {
   return measure === 'sold' ? 'revenue' : 'sold';

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { money } from '../domain/answers';
 import { formatMinor, type Minor } from '../domain/money';
 import type { Keys, Period } from '../read-model/keys';
+import { readTogether, type ReadCommand } from '../read-model/read-together';
 import type { Reader } from '../read-model/reader';
 import { mapReading, type Reading, wholeNumber } from '../read-model/reading-script';
-import { readTogether, type ReadCommand } from './read-together';
 
 /** What a report says of a span of time. */
 export const figures = z.object({ orders: z.int(), units: z.int(), revenue: money });

@@ -6,7 +6,7 @@ const MAX_MEMBERS = 500;
 
 /**
  * What a sequence of operations changes: amounts of one target are added up, of settings the last one counts, and what
- * concerns one key goes into one command. Ten orders of ten products make one ZINCRBY with ten members.
+ * concerns one key goes into one command. Ten orders of ten products make one `rank` with ten members.
  */
 export class Changes extends Accumulation {
   /** Whole hashes; null: deleted. */
@@ -14,15 +14,11 @@ export class Changes extends Accumulation {
   /** Ids, and whether each is to be in the list. */
   private readonly lists = new Map<string, Map<number, boolean>>();
   private readonly blocks = new Map<string, { index: string; block: number; ids: Map<number, boolean> }>();
-  private operations = 0;
-
   /** How many operations were added, which is more than they come to. */
-  get size(): number {
-    return this.operations;
-  }
+  size = 0;
 
   override add(operation: Operation): void {
-    this.operations += 1;
+    this.size += 1;
     super.add(operation);
   }
 
@@ -76,23 +72,23 @@ export class Changes extends Accumulation {
       if (fields === null) yield ['DEL', key];
       else yield hset(key, fields);
     }
-    for (const [key, by] of this.counters) yield ['INCRBY', key, String(by)];
+    for (const [key, by] of this.counters) yield ['count', key, String(by)];
     for (const [key, sums] of this.fields) {
-      for (const [field, by] of sums) yield ['HINCRBY', key, field, String(by)];
+      for (const [field, by] of sums) yield ['count-field', key, field, String(by)];
     }
     for (const [key, sums] of this.rankings) {
       const members: string[] = [];
       for (const [member, by] of sums) members.push(String(-by), member);
-      for (const part of parts(members, 2 * MAX_MEMBERS)) yield ['ZINCRBY', key, ...part];
+      for (const part of parts(members, 2 * MAX_MEMBERS)) yield ['rank', key, ...part];
     }
     for (const [key, ids] of this.lists) {
-      for (const part of parts(chosen(ids, true), MAX_MEMBERS)) yield ['ZADD', key, ...part];
+      for (const part of parts(chosen(ids, true), MAX_MEMBERS)) yield ['list', key, ...part];
       for (const part of parts(chosen(ids, false), MAX_MEMBERS)) yield ['ZREM', key, ...part];
     }
     for (const [key, { index, block, ids }] of this.blocks) {
       const where = [key, index, String(block)] as const;
-      for (const part of parts(chosen(ids, true), MAX_MEMBERS)) yield ['SADD', ...where, ...part];
-      for (const part of parts(chosen(ids, false), MAX_MEMBERS)) yield ['SREM', ...where, ...part];
+      for (const part of parts(chosen(ids, true), MAX_MEMBERS)) yield ['block', ...where, ...part];
+      for (const part of parts(chosen(ids, false), MAX_MEMBERS)) yield ['unblock', ...where, ...part];
     }
   }
 }

@@ -1,16 +1,11 @@
-import { parseLogPosition, type LogPosition } from '../domain/log-position';
-import { isWrongType, type Redis } from '../redis/client';
+import type { LogPosition } from '../domain/log-position';
+import type { Redis } from '../redis/client';
 import type { Keys } from './keys';
+import { readTogether } from './read-together';
 
-/** The log position that a generation has reached; undefined where it is not complete. See `checkpoint.lua`. */
+/** The log position that a generation has reached; undefined where it is not complete. See `reading.lua`. */
 export async function readCheckpoint(redis: Redis, keys: Keys): Promise<LogPosition | undefined> {
-  const [at, begun, ended] = await redis
-    .hmget(keys.checkpoint, 'at', 'begun', 'ended')
-    .catch((error: unknown) => {
-      if (isWrongType(error)) return []; // edited by hand: as good as absent
-      throw error;
-    });
-  return typeof at === 'string' && begun === ended ? parseLogPosition(at) : undefined;
+  return (await readTogether(redis, keys, []))?.at;
 }
 
 /** A generation that is being filled, as text: by whom, and which chunk comes next. No reader takes it for a position. */

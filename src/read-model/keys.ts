@@ -11,7 +11,9 @@ import {
   type ProductId,
   type UserId,
 } from '../domain/ids';
-import { readModelRoot } from '../redis/roots';
+
+/** Enough of a log's id to tell all logs apart that will ever share a Redis, in names that repeat it millions of times. */
+const LOG_DIGITS = 12;
 
 /** Ids per set of `orders:<block>`: the most that Redis keeps in its compact integer encoding by default. */
 const BLOCK_SIZE = 512;
@@ -25,15 +27,19 @@ interface PeriodKeys {
   totals: string;
 }
 
-/** The keys of one log's read model: those of its generations, and those beside them. */
+/**
+ * The keys of one log's read model: those of its generations, and those beside them. Two databases on one Redis never meet,
+ * because each has a log of its own.
+ */
 export class KeySpace {
+  /** Every key begins with it, or with a hash tag that does. */
   readonly root: string;
 
   constructor(
     prefix: string,
     private readonly logId: LogId,
   ) {
-    this.root = readModelRoot(prefix, logId);
+    this.root = `${prefix}-${logId.slice(0, LOG_DIGITS)}`;
   }
 
   isOf(logId: LogId): boolean {
@@ -74,7 +80,8 @@ export class KeySpace {
 
 /** The names of one generation's keys. */
 export class Keys {
-  private readonly tag: string;
+  /** What every key of the generation begins with. */
+  readonly prefix: string;
   private readonly orderPrefix: string;
   /** Every event needs the keys of its day and month: making them anew each time was the greater part of projecting it. */
   private readonly known = new Map<Period | undefined, PeriodKeys>();
@@ -83,58 +90,53 @@ export class Keys {
     root: string,
     readonly generation: string,
   ) {
-    this.tag = `{${root}:${generation}}`;
+    this.prefix = `{${root}:${generation}}:`;
     this.orderPrefix = this.order('');
-  }
-
-  /** What every key of the generation begins with. */
-  get prefix(): string {
-    return `${this.tag}:`;
   }
 
   /** The only key that is not data; see `checkpoint.lua`. */
   get checkpoint(): string {
-    return `${this.tag}:checkpoint`;
+    return `${this.prefix}checkpoint`;
   }
 
   /** Hash: the order as it was created. */
   order(id: OrderId | ''): string {
-    return `${this.tag}:order:${id}`;
+    return `${this.prefix}order:${id}`;
   }
 
   /** Sorted set of the blocks that hold an order; score and member are the block's number. */
   get orderBlocks(): string {
-    return `${this.tag}:orders`;
+    return `${this.prefix}orders`;
   }
 
   /** Set of the ids of the orders in a block. */
   orderBlock(block: number | ''): string {
-    return `${this.tag}:orders:${block}`;
+    return `${this.prefix}orders:${block}`;
   }
 
   /** Sorted set of a user's orders; score and member are the order's id. */
   userOrders(id: UserId | ''): string {
-    return `${this.tag}:user:${id}:orders`;
+    return `${this.prefix}user:${id}:orders`;
   }
 
   /** Hash: name. */
   user(id: UserId | ''): string {
-    return `${this.tag}:user:${id}`;
+    return `${this.prefix}user:${id}`;
   }
 
   /** Hash: name, sku. */
   product(id: ProductId | ''): string {
-    return `${this.tag}:product:${id}`;
+    return `${this.prefix}product:${id}`;
   }
 
   /** Counter: units sold. Other programs read it with GET. */
   productSold(id: ProductId): string {
-    return `${this.tag}:product:${id}:sold`;
+    return `${this.prefix}product:${id}:sold`;
   }
 
   /** Ranking of users by what they spent, in minor units. */
   get usersSpent(): string {
-    return `${this.tag}:users:spent`;
+    return `${this.prefix}users:spent`;
   }
 
   /** Ranking of products by `measure`, of all time or within one period. */
@@ -150,8 +152,8 @@ export class Keys {
   private ofPeriod(period: Period | undefined): PeriodKeys {
     let keys = this.known.get(period);
     if (keys === undefined) {
-      const products = `${this.tag}:${period === undefined ? '' : `${period}:`}products`;
-      const totals = `${this.tag}:${period ?? 'totals'}`;
+      const products = `${this.prefix}${period === undefined ? '' : `${period}:`}products`;
+      const totals = `${this.prefix}${period ?? 'totals'}`;
       keys = { sold: `${products}:sold`, revenue: `${products}:revenue`, totals };
       if (this.known.size >= MAX_KNOWN_PERIODS) this.known.clear();
       this.known.set(period, keys);
@@ -161,7 +163,7 @@ export class Keys {
 
   /** Matches every key of the generation. */
   get pattern(): string {
-    return `${escapeGlob(this.tag)}:*`;
+    return `${escapeGlob(this.prefix)}*`;
   }
 
   /** The id of the order whose hash this key is; undefined for any other key. */

@@ -6,7 +6,6 @@ import { KeySpace, type Keys } from './keys';
 /** Which generation is live, as this process knows it. Shared by everything in a process. */
 export class LiveGeneration {
   private known: Keys | undefined;
-  private currentLog: LogId | undefined;
   private currentSpace: KeySpace | undefined;
 
   constructor(
@@ -30,9 +29,8 @@ export class LiveGeneration {
    * @returns whether it is another one than before.
    */
   follow(logId: LogId): boolean {
-    if (logId === this.currentLog) return false;
-    const isAnother = this.currentLog !== undefined;
-    this.currentLog = logId;
+    if (this.currentSpace?.isOf(logId) === true) return false;
+    const isAnother = this.currentSpace !== undefined;
     this.currentSpace = new KeySpace(this.prefix, logId);
     this.known = undefined;
     return isAnother;

@@ -36,19 +36,19 @@ export class MemoryModel extends Accumulation {
 
   /** Every key that should exist, cut into slices of a bounded size. */
   *slices(): Generator<Slice> {
-    for (const key of this.counters.keys()) yield { key, type: 'string' };
-    for (const [key, fields] of this.hashes) yield { key, type: 'hash', names: Object.keys(fields) };
-    for (const [key, sums] of this.fields) yield { key, type: 'hash', names: [...sums.keys()] };
-    for (const [key, ids] of this.blocks) if (ids.size > 0) yield { key, type: 'set' };
-    for (const [key, ranking] of this.rankings) yield* zsetSlices(key, [...ranking.keys()]);
-    for (const [key, ids] of this.lists) if (ids.size > 0) yield* zsetSlices(key, [...ids].map(String));
+    const { counters, hashes, fields, blocks, rankings, lists } = this;
+    for (const keys of [counters, hashes, fields, blocks, rankings, lists]) {
+      for (const key of keys.keys()) yield* parts(this.sliceOf(key));
+    }
   }
 
   /** How a key should be looked at, whole. */
   sliceOf(key: string): Slice {
     if (this.counters.has(key)) return { key, type: 'string' };
-    const fields = this.hashes.get(key) ?? this.fields.get(key);
-    if (fields !== undefined) return { key, type: 'hash', names: namesOf(fields) };
+    const hash = this.hashes.get(key);
+    if (hash !== undefined) return { key, type: 'hash', names: Object.keys(hash) };
+    const sums = this.fields.get(key);
+    if (sums !== undefined) return { key, type: 'hash', names: [...sums.keys()] };
     if ((this.blocks.get(key)?.size ?? 0) > 0) return { key, type: 'set' };
     const ranking = this.rankings.get(key);
     if (ranking !== undefined) return { key, type: 'zset', names: [...ranking.keys()] };
@@ -94,13 +94,10 @@ export class MemoryModel extends Accumulation {
   }
 }
 
-function namesOf(fields: Record<string, string> | Map<string, number>): string[] {
-  return fields instanceof Map ? [...fields.keys()] : Object.keys(fields);
-}
-
-function* zsetSlices(key: string, members: string[]): Generator<Slice> {
-  for (let at = 0; at < members.length; at += MAX_SLICE_MEMBERS) {
-    yield { key, type: 'zset', names: members.slice(at, at + MAX_SLICE_MEMBERS) };
+function* parts(slice: Slice): Generator<Slice> {
+  if (slice.type !== 'zset') return yield slice;
+  for (let at = 0; at < slice.names.length; at += MAX_SLICE_MEMBERS) {
+    yield { ...slice, names: slice.names.slice(at, at + MAX_SLICE_MEMBERS) };
   }
 }
 

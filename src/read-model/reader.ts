@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogPosition, MinPosition } from '../domain/log-position';
 import { Problem } from '../domain/problems';
-import { isUnreachable, redisProblem, type Redis } from '../redis/client';
+import { isUnreachable, type Redis } from '../redis/client';
 import { Coalescing } from './coalescing';
 import type { Keys } from './keys';
 import type { LiveGeneration } from './live';
@@ -110,7 +110,10 @@ export class Reader {
       throw await this.needs.supervisor.whyThereIsNone();
     } catch (error) {
       if (error instanceof Problem) throw error;
-      if (isUnreachable(error)) throw redisProblem(error);
+      if (isUnreachable(error)) {
+        const detail = 'Redis did not answer; commands are accepted all the same.';
+        throw new Problem('read-model-unreachable', detail, { retryAfterSeconds: 2, cause: error });
+      }
       // Whatever else a reading meets, it meets in the read model: a key of another type, or a value that is no number.
       this.needs.supervisor.verifySoon();
       const detail = 'A key does not hold what it should; a repair has been called for.';

@@ -23,20 +23,16 @@ export function wholeNumber(text: string | Absent | undefined): number {
 }
 
 /**
- * A script that reads one generation. KEYS[1] is the checkpoint; the script begins with
- *
- *     local at = checkpointOf(KEYS[1])
- *     if not at then return '[false]' end
- *
- * and returns the JSON text `[at, value]`: one string costs the client a tenth of what the same as nested replies does.
- * It is declared to write nothing, so Redis carries it out when its memory is full, too.
+ * A script that reads one generation; it begins with `reading.lua`. It returns a JSON text: one string costs the client a tenth
+ * of what the same as nested replies does. It is declared to write nothing, so Redis carries it out when its memory is full,
+ * too.
  */
 export class ReadingScript<T> {
   private readonly script: Script;
 
   /** @param name of the `.lua` file, which lies beside its caller. */
   constructor(folder: string, name: string) {
-    const names = [join(__dirname, 'checkpoint'), join(folder, name)];
+    const names = [join(__dirname, 'checkpoint'), join(__dirname, 'reading'), join(folder, name)];
     this.script = loadScript('', names, '#!lua flags=no-writes');
   }
 

@@ -26,13 +26,13 @@ function* commands(key: string, expected: Content, found: Content): Generator<st
       return;
     case 'set':
       yield ['DEL', key];
-      yield* parts('MEMBERS', key, expected.members);
+      yield* parts('SADD', key, expected.members);
       return;
     case 'zset': {
       if (found.type !== 'zset') yield ['DEL', key];
       const scores = [...expected.scores];
       yield* parts(
-        'SCORES',
+        'ZADD',
         key,
         scores.flatMap(([member, score]) => (score === null ? [] : [score, member])),
       );

@@ -1,7 +1,6 @@
 -- What several keys hold, in a canonical form: its digest, so that a verification need not move every value over the wire,
 -- or the values themselves.
 --
--- KEYS[1]  {g}:checkpoint
 -- ARGV[1]  'digest' or 'contents'
 -- ARGV[2]  JSON array of what to look at, each an array of
 --            none    key
@@ -10,13 +9,9 @@
 --            hash    key, field, ...    of these fields, and how many there are
 --            zset    key, member, ...   of these members, and how many there are
 --
--- Returns the JSON text [at, result], or [false]. The result is, for 'digest', the SHA-1 in hexadecimal of the text that
--- slices.ts makes of what should be there; for 'contents', an array with [size, [value, ...]] of each, false for a field or
--- member that does not exist, or 'other' for a key of another type.
--- Atomic so that all of it is true at one position.
-
-local at = checkpointOf(KEYS[1])
-if not at then return '[false]' end
+-- The value is, for 'digest', the SHA-1 in hexadecimal of the text that slices.ts makes of what should be there; for
+-- 'contents', an array with [size, [value, ...]] of each, false for a field or member that does not exist, or 'other' for a
+-- key of another type.
 
 local call, concat = redis.call, table.concat
 local NONE = {}
@@ -64,13 +59,11 @@ if ARGV[1] == 'digest' then
     local known, found = pcall(text, item)
     texts[i] = known and found or 'damaged'
   end
-  return cjson.encode({ at, redis.sha1hex(concat(texts, '\30')) })
+  return answer('"' .. redis.sha1hex(concat(texts, '\30')) .. '"')
 end
 
 for i, item in ipairs(items) do
   local known, size, values = pcall(look[item[1]], item)
-  -- An empty table would be encoded as an object.
-  local list = known and (#values == 0 and '[]' or cjson.encode(values))
-  texts[i] = known and '[' .. size .. ',' .. list .. ']' or '"other"'
+  texts[i] = known and '[' .. size .. ',' .. list(values) .. ']' or '"other"'
 end
-return '[' .. cjson.encode(at) .. ',[' .. concat(texts, ',') .. ']]'
+return answer('[' .. concat(texts, ',') .. ']')

@@ -3,7 +3,6 @@ import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Config } from '../config';
 import { errorCode, errorMessage } from '../domain/errors';
-import { Problem } from '../domain/problems';
 
 /**
  * A client that fails fast instead of piling commands up: nothing is queued while Redis is away, nothing is sent twice
@@ -99,12 +98,4 @@ const NODE_CODES = new Set([
 export function isUnreachable(error: unknown): boolean {
   const message = errorMessage(error);
   return NOT_NOW.test(message) || NOT_REACHED.test(message) || NODE_CODES.has(errorCode(error) ?? '');
-}
-
-/** The problem to answer where Redis could not be asked. */
-export function redisProblem(error: unknown): Problem {
-  return new Problem('read-model-unreachable', 'Redis did not answer; commands are accepted all the same.', {
-    retryAfterSeconds: 2,
-    cause: error,
-  });
 }

@@ -1,5 +1,5 @@
 import { createLogger } from '../../src/logger';
-import type { ResyncDeps } from '../../src/projections/resync/resync';
+import type { ResyncDeps } from '../../src/projections/resync/resync-lease';
 import { redisReady } from '../../src/redis/client';
 import { openStores, type Stores } from '../../src/stores';
 import type { Place } from './tally';

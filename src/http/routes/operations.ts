@@ -16,33 +16,12 @@ const problems = problemResponses([]);
 
 /** What operators and their machines ask. */
 export function operationsRoutes(app: App, context: HttpContext): void {
-  app.get(
-    '/health-check',
-    {
-      schema: {
-        tags,
-        operationId: 'healthCheck',
-        summary: 'Says ok',
-        response: { 200: health, ...problems },
-      },
-    },
-    () => ({
-      status: 'ok' as const,
-    }),
-  );
-
-  app.get(
-    '/health/live',
-    {
-      schema: {
-        tags,
-        operationId: 'healthLive',
-        summary: 'The process is alive',
-        response: { 200: health, ...problems },
-      },
-    },
-    () => ({ status: 'ok' as const }),
-  );
+  const saysOk = (operationId: string, summary: string) => ({
+    schema: { tags, operationId, summary, response: { 200: health, ...problems } },
+    handler: () => ({ status: 'ok' as const }),
+  });
+  app.get('/health-check', saysOk('healthCheck', 'Says ok'));
+  app.get('/health/live', saysOk('healthLive', 'The process is alive'));
 
   app.get(
     '/health/ready',

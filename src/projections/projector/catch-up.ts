@@ -9,32 +9,28 @@ import { GenerationLost } from './generation-lost';
 /** Events read from MySQL at a time. */
 const PAGE_EVENTS = 1000;
 
-export interface CaughtUp {
-  at: LogPosition;
-  /** Events that this call applied. */
-  applied: number;
-  head: Head;
-  /** Whether nothing was left to read. */
-  isAtHead: boolean;
-}
-
 export interface CatchUpOptions {
   /** Told of every head that is read, before anything is made of it. */
   onHead?: (head: Head) => void;
-  /** Told before every page, and of the oldest event in it. */
-  onPage?: (state: CaughtUp, oldest: LoggedEvent | undefined) => void;
+  /**
+   * Told before every page, which may be empty.
+   * @param applied how many events of the page before it this call applied.
+   * @param oldest of the page.
+   */
+  onPage?: (at: LogPosition, applied: number, oldest: LoggedEvent | undefined) => void;
 }
 
 /**
  * Reads on from the checkpoint of a generation and applies what it reads, until it has reached the head that the log had at
  * the beginning, or the signal ends it.
+ * @returns whether nothing was left to read.
  * @throws GenerationLost
  */
 export async function catchUp(
   applying: Applying,
   database: Database,
   { onHead, onPage }: CatchUpOptions = {},
-): Promise<CaughtUp> {
+): Promise<boolean> {
   const { history, signal } = applying;
   let at = await checkpointOf(applying);
   let applied = 0;
@@ -54,12 +50,12 @@ export async function catchUp(
     }
     const { events } = continuation;
     history.extend(at, events);
-    const state = { at, applied, head, isAtHead: events.length === 0 };
-    onPage?.(state, events[0]);
+    onPage?.(at, applied, events[0]);
     target ??= head.position;
-    if (state.isAtHead || at.position >= target || signal?.aborted === true) return state;
+    if (events.length === 0) return true;
+    if (at.position >= target || signal?.aborted === true) return false;
     const progress = await applyEvents(applying, at, events);
-    applied += progress.applied;
+    applied = progress.applied;
     at = progress.kind === 'at' ? progress.at : await checkpointOf(applying);
   }
 }

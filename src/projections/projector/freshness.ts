@@ -5,12 +5,17 @@ import { readEventIds, readHead } from '../../mysql/log';
 import type { Database } from '../../mysql/pool';
 import { within } from '../../mysql/within';
 import type { Lag } from './lag';
-import { PositionWaiters } from './position-waiters';
 import type { RecentHistory } from './recent-history';
+
+/** Somebody who waits until the read model contains a position, for at most as long as they said. */
+interface Waiter {
+  min: MinPosition;
+  end(isReached: boolean): void;
+}
 
 /** Answers what the read model contains, by what the projector has seen and, where that is not enough, by the log. */
 export class Freshness {
-  private readonly waiters = new PositionWaiters();
+  private readonly waiters = new Set<Waiter>();
   private isLookingUp = false;
 
   constructor(
@@ -23,7 +28,18 @@ export class Freshness {
   /** Resolves with true when the read model contains the position, with false when the time is over first. */
   async waitFor(min: MinPosition, timeoutMs: number): Promise<boolean> {
     if (this.hasReached(min)) return true;
-    return this.waiters.wait(min, timeoutMs);
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        min,
+        end: (isReached) => {
+          clearTimeout(timer);
+          this.waiters.delete(waiter);
+          resolve(isReached);
+        },
+      };
+      const timer = setTimeout(() => waiter.end(false), timeoutMs);
+      this.waiters.add(waiter);
+    });
   }
 
   /** Whether the log does not hold a position; false where MySQL does not tell within the time. */
@@ -48,13 +64,18 @@ export class Freshness {
 
   /** Told that the read model is at a position of the log's own history. */
   reached(at: LogPosition): void {
-    this.waiters.release((waiting) => this.hasReached(waiting));
+    this.release((min) => this.hasReached(min));
     void this.lookUpWaiters(at);
   }
 
   /** Nobody will be told any more. */
   giveUp(): void {
-    this.waiters.giveUp();
+    for (const waiter of this.waiters) waiter.end(false);
+  }
+
+  /** Lets those go for whom `isReached` says so. */
+  private release(isReached: (min: MinPosition) => boolean): void {
+    for (const waiter of this.waiters) if (isReached(waiter.min)) waiter.end(true);
   }
 
   /** Whether the read model contains the position; false, too, where this process does not know of which history it is. */
@@ -66,18 +87,16 @@ export class Freshness {
 
   /** Those who wait for a position that this process has forgotten, or never knew, are looked up in the log. */
   private async lookUpWaiters(at: LogPosition): Promise<void> {
-    const unknown = this.waiters
-      .upTo(at.position)
-      .flatMap(({ position, eventId }): LogPosition[] =>
-        eventId === undefined ? [] : [{ position, eventId }],
-      );
+    const unknown = [...this.waiters].flatMap(({ min: { position, eventId } }): LogPosition[] =>
+      position > at.position || eventId === undefined ? [] : [{ position, eventId }],
+    );
     if (unknown.length === 0 || this.isLookingUp) return;
     this.isLookingUp = true;
     const held = await this.history.held([at, ...unknown]).catch((): LogPosition[] => []); // they wait on
     this.isLookingUp = false;
     if (!held.includes(at)) return;
     const ids = new Set(held.map(({ eventId }) => eventId));
-    this.waiters.release(({ eventId }) => eventId !== undefined && ids.has(eventId));
+    this.release(({ eventId }) => eventId !== undefined && ids.has(eventId));
   }
 
   private async withinTime<T>(timeoutMs: number, asked: Promise<T>): Promise<T | undefined> {

@@ -19,34 +19,30 @@ export interface LagStatus {
 /** How far the read model is behind the log, as this process last saw both. */
 export class Lag {
   applied: LogPosition | undefined;
+  head: LogPosition | undefined;
   oldestUnappliedAt: Instant | undefined;
   stalled: string | undefined;
-  private seenHead: LogPosition | undefined;
   private seenAt: number | undefined;
   private orders = 0;
-
-  get head(): LogPosition | undefined {
-    return this.seenHead;
-  }
 
   /** This process has just committed up to `last`, beginning with an event of that time. */
   committed(last: LogPosition, firstOccurredAt: Instant | undefined): void {
     this.oldestUnappliedAt ??= firstOccurredAt;
-    if (last.position <= (this.seenHead?.position ?? 0)) return;
-    this.seenHead = last;
+    if (last.position <= (this.head?.position ?? 0)) return;
+    this.head = last;
     this.seenAt = performance.now();
   }
 
   /** Ignores what MySQL answered before our last commit. A later answer with a lower position counts: MySQL was restored. */
   sawHead({ position, eventId, live, askedAt }: Head): void {
     if (this.seenAt !== undefined && askedAt < this.seenAt) return;
-    this.seenHead = { position, eventId };
+    this.head = { position, eventId };
     this.seenAt = askedAt;
     this.orders = live.order;
   }
 
   status(): LagStatus {
-    const { applied, seenHead: head, seenAt, oldestUnappliedAt: oldest, orders, stalled } = this;
+    const { applied, head, seenAt, oldestUnappliedAt: oldest, orders, stalled } = this;
     const lagEvents = Math.max(0, (head?.position ?? 0) - (applied?.position ?? 0));
     const lagSeconds = lagEvents === 0 || oldest === undefined ? 0 : (Date.now() - Date.parse(oldest)) / 1000;
     return {

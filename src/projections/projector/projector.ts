@@ -186,12 +186,10 @@ export class Projector {
     this.isCatchUpWanted = false;
     this.caughtUpAt = performance.now();
     const { redis, history, database } = this;
-    let counted = 0;
-    const { isAtHead } = await catchUp({ redis, keys, history, signal }, database, {
+    const isAtHead = await catchUp({ redis, keys, history, signal }, database, {
       onHead: (head) => this.sawHead(head),
-      onPage: ({ at, applied }, oldest) => {
-        this.options.onApplied('catch-up', applied - counted);
-        counted = applied;
+      onPage: (at, applied, oldest) => {
+        this.options.onApplied('catch-up', applied);
         this.reached(at);
         this.lag.oldestUnappliedAt = oldest?.occurredAt ?? this.pending.oldest()?.occurredAt;
       },

@@ -10,6 +10,7 @@ import type { Keys } from '../../read-model/keys';
 import type { Operation } from '../../read-model/operations';
 import { isUnreachable, type Redis } from '../../redis/client';
 import { project } from '../project';
+import { ResyncError } from './resync-error';
 
 /** Words of JSON in one chunk; it holds Redis for 1 to 2 ms, and this process for less. */
 const MAX_WORDS = 1000;
@@ -22,16 +23,6 @@ const MAX_IN_FLIGHT = 2;
 /** How often a chunk is sent while Redis cannot be reached or has no memory, and the pause before each time. */
 const ATTEMPTS = 5;
 const RETRY_PAUSE_MS = 1000;
-
-/** The build cannot go on: Redis lost something, or another instance took over. */
-export class RebuildAbandoned extends Error {
-  override readonly name = 'RebuildAbandoned';
-}
-
-/** Redis could not be reached for too long, or has no memory for another read model; more time alone may help. */
-export class RedisUnavailable extends Error {
-  override readonly name = 'RedisUnavailable';
-}
 
 interface Answer {
   status: Advance['status'] | 'unreachable' | 'failed';
@@ -73,30 +64,24 @@ export class Builder {
       for (const operation of project(this.keys, event)) {
         (isJoined(operation) ? this.sums : this.orders).add(operation);
       }
-      if (this.orders.size >= MAX_ORDER_OPERATIONS) await this.writeOrders();
-      if (this.sums.size >= MAX_SUMS) await this.writeSums();
+      if (this.orders.size >= MAX_ORDER_OPERATIONS) {
+        await this.write(this.orders);
+        this.orders = new Changes();
+      }
+      if (this.sums.size >= MAX_SUMS) {
+        await this.write(this.sums);
+        this.sums = new Changes();
+      }
     }
   }
 
   /** Declares the generation complete at a position: the last chunk sets it as the checkpoint. */
   async end(at: LogPosition): Promise<void> {
-    await this.writeOrders();
-    await this.writeSums();
+    await this.write(this.orders);
+    await this.write(this.sums);
     while (this.sent.length > 0) await this.settleOldest();
     this.send('[]', formatLogPosition(at));
     await this.settleOldest();
-  }
-
-  private async writeOrders(): Promise<void> {
-    const { orders } = this;
-    this.orders = new Changes();
-    await this.write(orders);
-  }
-
-  private async writeSums(): Promise<void> {
-    const { sums } = this;
-    this.sums = new Changes();
-    await this.write(sums);
   }
 
   private async write(changes: Changes): Promise<void> {
@@ -132,11 +117,11 @@ export class Builder {
       const isDone = status === 'elsewhere' && this.sent.some(({ next }) => next === detail);
       if (status === 'advanced' || isDone) break;
       if (status !== 'out-of-memory' && status !== 'unreachable') {
-        throw new RebuildAbandoned(
-          `generation ${this.keys.generation}, chunk ${oldest.chunk}: ${status} ${detail}`,
-        );
+        // Redis lost something, or another instance took over.
+        const where = `generation ${this.keys.generation}, chunk ${oldest.chunk}`;
+        throw new ResyncError('failed', `${where}: ${status} ${detail}`);
       }
-      if (attempt === ATTEMPTS) throw new RedisUnavailable(detail);
+      if (attempt === ATTEMPTS) throw new ResyncError('unavailable', detail);
       // None of those behind it was written either, unless it was.
       await Promise.all(this.sent.map(({ answer }) => answer));
       await delay(RETRY_PAUSE_MS, undefined, { signal: this.signal });

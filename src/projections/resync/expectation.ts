@@ -1,6 +1,6 @@
 import type { EventOf, TallyEvent } from '../../domain/events';
 import type { OrderId } from '../../domain/ids';
-import { formatLogPosition, isSameLogPosition, type LogPosition } from '../../domain/log-position';
+import { isSameLogPosition, type LogPosition } from '../../domain/log-position';
 import type { Order } from '../../domain/order';
 import { readAfter } from '../../mysql/log';
 import type { Database } from '../../mysql/pool';
@@ -8,7 +8,7 @@ import { blockOf, type Keys } from '../../read-model/keys';
 import { MemoryModel } from '../../read-model/memory-model';
 import type { Content, Slice } from '../../read-model/slices';
 import { orderHash, project } from '../project';
-import { GenerationLost } from '../projector/generation-lost';
+import { diverged } from '../projector/apply-events';
 
 const PAGE_EVENTS = 1000;
 
@@ -59,9 +59,16 @@ export class Expectation {
         this.at = { position, eventId };
       }
     }
-    if (isSameLogPosition(this.at, target)) return;
-    const text = formatLogPosition(target);
-    throw new GenerationLost('diverged', this.keys, text, `the log does not lead to ${text}`);
+    if (!isSameLogPosition(this.at, target)) throw diverged(this.keys, target);
+  }
+
+  /** How a key should be looked at, whole, where the expectation stands. */
+  sliceOf(key: string): Slice {
+    if (this.keys.orderIdOf(key) === undefined) return this.model.sliceOf(key);
+    const content = this.content({ key, type: 'none' });
+    return content.type === 'hash'
+      ? { key, type: 'hash', names: Object.keys(content.fields) }
+      : { key, type: 'none' };
   }
 
   /** What a slice should hold, where the expectation stands. */
@@ -78,8 +85,10 @@ export class Expectation {
     return content.type === 'zset' ? (content.scores.get(member) ?? null) : null;
   }
 
-  /** Whether an order was in the snapshot and still exists: then its hash was compared with its page. */
-  existedThroughout(orderId: OrderId): boolean {
-    return !this.since.has(orderId) && this.model.isInBlock(this.keys.orderBlock(blockOf(orderId)), orderId);
+  /** Whether a key is the hash of an order that was in the snapshot and still exists: it was compared with its page. */
+  isOfPage(key: string): boolean {
+    const orderId = this.keys.orderIdOf(key);
+    if (orderId === undefined || this.since.has(orderId)) return false;
+    return this.model.isInBlock(this.keys.orderBlock(blockOf(orderId)), orderId);
   }
 }

@@ -18,14 +18,15 @@ export interface ResyncState {
   orders: number;
 }
 
+export type Job = { kind: 'rebuild'; because: 'lost' | 'drift' | 'lag' } | { kind: 'verify' };
+
 export type Task =
-  | { kind: 'rebuild'; because: 'lost' | 'drift' | 'lag' }
-  | { kind: 'verify' }
+  | Job
   /** Two services with copies of one database rebuild each other's model: this one stops. */
   | { kind: 'stand-back' }
   | { kind: 'wait' };
 
-/** How a task ended. `unavailable`: MySQL or Redis cannot be reached, or Redis has no memory. `busy`: another instance is at it. */
+/** How a job ended. `unavailable`: MySQL or Redis cannot be reached, or Redis has no memory. `busy`: another instance is at it. */
 export type Outcome = 'done' | 'failed' | 'unavailable' | 'busy' | 'no-model';
 
 export interface ResyncTimes {
@@ -102,27 +103,20 @@ export function afterLook(
   };
 }
 
-/** Pure: what the supervisor knows after a task. @param unrepaired what a verification left. */
-export function afterTask(
+/** Pure: what the supervisor knows after a job. @param unrepaired what a verification left. */
+export function afterJob(
   state: ResyncState,
-  task: Task,
+  job: Job,
   outcome: Outcome,
   now: number,
   times: ResyncTimes,
   unrepaired = 0,
 ): ResyncState {
-  switch (task.kind) {
-    case 'rebuild':
-      return afterRebuild(state, task.because, outcome, now, times);
-    case 'verify':
-      // Without a model the projector calls for a rebuild, which verifies it.
-      if (outcome === 'failed') return { ...state, verifyDueAt: now + FAILED_VERIFY_MS };
-      if (outcome !== 'done') return { ...state, verifyDueAt: now + RETRY_VERIFY_MS };
-      return { ...state, ...verified(now, times), unrepaired };
-    case 'stand-back':
-    case 'wait':
-      return state;
-  }
+  if (job.kind === 'rebuild') return afterRebuild(state, job.because, outcome, now, times);
+  // Without a model the projector calls for a rebuild, which verifies it.
+  if (outcome === 'failed') return { ...state, verifyDueAt: now + FAILED_VERIFY_MS };
+  if (outcome !== 'done') return { ...state, verifyDueAt: now + RETRY_VERIFY_MS };
+  return { ...state, ...verified(now, times), unrepaired };
 }
 
 function afterRebuild(

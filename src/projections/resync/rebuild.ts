@@ -3,19 +3,17 @@ import { parseLogPosition } from '../../domain/log-position';
 import type { Database } from '../../mysql/pool';
 import { collect } from '../../read-model/collect';
 import { releaseFence, takeFence } from '../../read-model/fence';
-import type { Keys, KeySpace } from '../../read-model/keys';
-import type { LiveGeneration } from '../../read-model/live';
+import type { Keys } from '../../read-model/keys';
 import { promote } from '../../read-model/promote';
-import type { Redis } from '../../redis/client';
 import type { Applying } from '../projector/apply-events';
 import { catchUp } from '../projector/catch-up';
 import { RecentHistory } from '../projector/recent-history';
 import { ahead } from './ahead';
-import { Builder, RebuildAbandoned } from './builder';
-import type { BringForward } from './comparison';
-import { collecting, type Work } from './resync-lease';
+import { Builder } from './builder';
+import { ResyncError } from './resync-error';
+import { collecting, type ResyncDeps, type Work } from './resync-lease';
 import { withSnapshot } from './snapshot';
-import { verify, type Verification } from './verify';
+import { verify, type Verification, type VerifyOptions } from './verify';
 
 const PROMOTE_ATTEMPTS = 20;
 
@@ -28,57 +26,45 @@ export interface Rebuilt {
   verifyMs: number;
 }
 
-/** What a rebuild needs. */
-export interface Rebuilding {
-  redis: Redis;
-  database: Database;
-  live: LiveGeneration;
-  space: KeySpace;
-  work: Work;
-}
-
 /**
  * Fills a new generation from one snapshot of MySQL, brings it up to date, verifies it, and promotes it. The old generation
  * answers meanwhile. Nothing is locked, and a builder may die at any moment: the next resync collects what it leaves.
- * @throws RebuildAbandoned, RedisUnavailable
+ * @throws ResyncError
  */
-export async function rebuild(rebuilding: Rebuilding): Promise<Rebuilt> {
-  const { redis, database, space, work } = rebuilding;
-  const keys = space.generation(randomBytes(4).toString('hex'));
+export async function rebuild(deps: ResyncDeps, work: Work): Promise<Rebuilt> {
+  const { redis, database } = deps;
+  const keys = work.space.generation(randomBytes(4).toString('hex'));
   const applying = { redis, keys, history: new RecentHistory(database), signal: work.signal };
   try {
     const startedAt = performance.now();
-    const orders = await fillFromSnapshot(rebuilding, keys);
+    const orders = await fillFromSnapshot(deps, work, keys);
     work.progress({ phase: 'catching up' });
     await catchUp(applying, database, { onPage: () => work.progress({}) });
     const loadedAt = performance.now();
     work.progress({ phase: 'verifying', done: 0 });
-    const verification = await verify(redis, database, keys, {
-      repair: true,
-      progress: work.progress,
-      signal: work.signal,
-      bringForward: bringForward(applying, database, work),
-    });
+    const verification = await verifyAndRepair(applying, database, work);
     const verifiedAt = performance.now();
-    await goLive(rebuilding, applying);
+    await goLive(deps, work, applying);
     const loadMs = Math.round(loadedAt - startedAt);
     const verifyMs = Math.round(verifiedAt - loadedAt);
     return { keys, orders, verification, loadMs, verifyMs };
   } catch (error) {
     // Best effort: what is left is collected by the next resync. A generation that went live is in use, and stays.
-    await collect(redis, space, keys, { leaseToken: work.leaseToken, onProgress: () => undefined }).catch(
-      () => undefined,
-    );
+    await collect(redis, work.space, keys, {
+      leaseToken: work.leaseToken,
+      onProgress: () => undefined,
+    }).catch(() => undefined);
     throw error;
   }
 }
 
 /** @returns how many orders there were. */
-async function fillFromSnapshot({ redis, database, space, work }: Rebuilding, keys: Keys): Promise<number> {
+async function fillFromSnapshot({ redis, database }: ResyncDeps, work: Work, keys: Keys): Promise<number> {
   const builder = new Builder(redis, keys, work.signal);
   await builder.begin();
   return withSnapshot(database, work.signal, async (snapshot) => {
-    if (!space.isOf(snapshot.head.logId)) throw new RebuildAbandoned('MySQL has another log by now');
+    if (!work.space.isOf(snapshot.head.logId))
+      throw new ResyncError('failed', 'MySQL has another log by now');
     work.progress({ phase: 'loading', total: snapshot.head.live.order });
     let orders = 0;
     for await (const page of ahead(snapshot.pages())) {
@@ -95,8 +81,9 @@ async function fillFromSnapshot({ redis, database, space, work }: Rebuilding, ke
  * Promotes the new generation. It must not be behind the old one, to which others go on applying: where it does not catch up
  * by being faster, the fencing lock holds the old one still for the moment.
  */
-async function goLive({ redis, database, live, space, work }: Rebuilding, applying: Applying): Promise<void> {
+async function goLive({ redis, database, live }: ResyncDeps, work: Work, applying: Applying): Promise<void> {
   const { keys, history } = applying;
+  const { space } = work;
   const old = await live.refresh();
   const fenceToken = randomUUID();
   let isFenced = false;
@@ -109,7 +96,8 @@ async function goLive({ redis, database, live, space, work }: Rebuilding, applyi
         return;
       }
       if (status !== 'behind' || old === undefined) {
-        throw new RebuildAbandoned(`generation ${keys.generation} cannot go live: ${status} ${detail}`);
+        const why = `${status} ${detail}`;
+        throw new ResyncError('failed', `generation ${keys.generation} cannot go live: ${why}`);
       }
       const at = parseLogPosition(detail);
       if (at !== undefined && (await history.held([at])).length > 0)
@@ -121,12 +109,23 @@ async function goLive({ redis, database, live, space, work }: Rebuilding, applyi
     // The lock expires by itself, and goes with the generation where that was replaced.
     if (old !== undefined && isFenced) await releaseFence(redis, old, fenceToken).catch(() => undefined);
   }
-  throw new RebuildAbandoned(`generation ${keys.generation} did not catch up with the live one`);
+  throw new ResyncError('failed', `generation ${keys.generation} did not catch up with the live one`);
 }
 
-/** Brings a generation forward as a verification needs it. */
-export function bringForward(applying: Applying, database: Database, work: Work): BringForward {
-  return async (_, fenceToken) => {
-    await catchUp({ ...applying, fenceToken }, database, { onPage: () => work.progress({}) });
-  };
+/** Compares a generation with MySQL and repairs what differs; brings it forward by itself where that is needed. */
+export function verifyAndRepair(
+  applying: Applying,
+  database: Database,
+  { progress, signal }: Work,
+  onFinding?: VerifyOptions['onFinding'],
+): Promise<Verification> {
+  return verify(applying.redis, database, applying.keys, {
+    repair: true,
+    progress,
+    signal,
+    onFinding,
+    async bringForward(_, fenceToken) {
+      await catchUp({ ...applying, fenceToken }, database, { onPage: () => progress({}) });
+    },
+  });
 }

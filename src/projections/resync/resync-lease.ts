@@ -1,10 +1,15 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Database } from '../../mysql/pool';
 import type { CollectOptions } from '../../read-model/collect';
 import type { KeySpace } from '../../read-model/keys';
+import type { LiveGeneration } from '../../read-model/live';
 import type { Redis } from '../../redis/client';
 import { Lease, readLeaseNote } from '../../redis/lease';
 import { parseStored } from '../../redis/stored';
+import { ResyncError } from './resync-error';
+import type { OutOfBandChange } from './snapshot';
+import type { Finding } from './verification-store';
 
 const LOG_EVERY_MS = 3_000;
 
@@ -22,13 +27,28 @@ export type WorkState = z.output<typeof workState>;
 /** Told at every step of a resync; may throw to stop it. */
 export type OnProgress = (update: Partial<Pick<WorkState, 'phase' | 'done' | 'total'>>) => void;
 
-export interface WorkOptions {
-  /** Told at every step; undefined at the end. */
-  observe?: ((state: WorkState | undefined) => void) | undefined;
+/** What every resync needs, and whom it tells. */
+export interface ResyncDeps {
+  redis: Redis;
+  database: Database;
+  live: LiveGeneration;
   /** Told every few seconds how far the work is. */
   log: Logger;
-  /** Ends the work at its next step. */
+  /** Brings to the log what another program did; `nothing-to-do` where that was done already. */
+  reconcile: (
+    change: OutOfBandChange,
+  ) => Promise<'reconciled' | 'nothing-to-do' | { irreconcilable: string }>;
+  /** Told at every step, for progress bars; undefined at the end. */
+  observe?: ((state: WorkState | undefined) => void) | undefined;
+  onFinding?: ((finding: Finding) => void) | undefined;
+  /** Ends the work at its next step; it leaves nothing half-done. */
   signal?: AbortSignal | undefined;
+}
+
+/** The keys of the log, whose id every read of the head tells. */
+export function spaceOf({ live }: ResyncDeps): KeySpace {
+  if (live.space === undefined) throw new ResyncError('no-model', 'MySQL was not asked yet which log it has');
+  return live.space;
 }
 
 /** What `collect` needs of the work that it is a part of. */
@@ -36,12 +56,9 @@ export function collecting({ leaseToken, progress }: Work): CollectOptions {
   return { leaseToken, onProgress: () => progress({}) };
 }
 
-/** Another instance is resyncing at this moment. */
-export class ResyncBusy extends Error {
-  override readonly name = 'ResyncBusy';
-}
-
+/** A resync that is under way. */
 export interface Work {
+  space: KeySpace;
   leaseToken: string;
   progress: OnProgress;
   /** Ends every wait. */
@@ -51,34 +68,32 @@ export interface Work {
 /**
  * Takes turns with other instances at resyncing, and tells everybody how far it is. The lease only saves double work: every
  * step of a resync is correct without it.
- * @throws ResyncBusy where another instance is at it.
+ * @throws ResyncError where another instance is at it.
  */
 export async function withResyncLease<T>(
-  redis: Redis,
-  space: KeySpace,
+  deps: ResyncDeps,
   kind: WorkState['kind'],
-  options: WorkOptions,
   run: (work: Work) => Promise<T>,
 ): Promise<T> {
-  const report = reporter(kind, options);
+  const { redis, observe, log, signal } = deps;
+  const space = spaceOf(deps);
+  const report = reporter(kind, deps);
   const lease = await Lease.take(redis, space.lease, () => JSON.stringify(report.state));
   if (lease === undefined) {
     const other = await readWork(redis, space);
-    throw new ResyncBusy(
-      `another instance is at it${other === undefined ? '' : ` (${describeWork(other)})`}`,
-    );
+    throw new ResyncError('busy', `another instance is at it${other === undefined ? '' : ` (${other})`}`);
   }
   const progress: OnProgress = (update) => {
     lease.lost.throwIfAborted();
     report.progress(update);
   };
   try {
-    const signals = options.signal === undefined ? [lease.lost] : [lease.lost, options.signal];
-    return await run({ leaseToken: lease.token, progress, signal: AbortSignal.any(signals) });
+    const signals = signal === undefined ? [lease.lost] : [lease.lost, signal];
+    return await run({ space, leaseToken: lease.token, progress, signal: AbortSignal.any(signals) });
   } finally {
-    options.observe?.(undefined);
+    observe?.(undefined);
     await lease.release().catch((error: unknown) => {
-      options.log.debug({ err: error }, 'could not give the resync lease back; it expires by itself');
+      log.debug({ err: error }, 'could not give the resync lease back; it expires by itself');
     });
   }
 }
@@ -86,7 +101,7 @@ export async function withResyncLease<T>(
 /** As the progress of work under a lease, for work that needs none. */
 export function reporter(
   kind: WorkState['kind'],
-  { observe, log, signal }: WorkOptions,
+  { observe, log, signal }: ResyncDeps,
 ): { state: WorkState; progress: OnProgress } {
   const state: WorkState = { kind, phase: 'starting', done: 0, total: 0, startedAt: Date.now() };
   let loggedAt = performance.now();
@@ -103,13 +118,14 @@ export function reporter(
   };
 }
 
-/** What some instance is doing at the moment, if any. */
-export async function readWork(redis: Redis, space: KeySpace): Promise<WorkState | undefined> {
-  return parseStored(await readLeaseNote(redis, space.lease), workState);
+/** What some instance is doing at the moment, if any, and how far it is; for people. */
+export async function readWork(redis: Redis, space: KeySpace): Promise<string | undefined> {
+  const state = parseStored(await readLeaseNote(redis, space.lease), workState);
+  return state && describeWork(state);
 }
 
 /** For people: `rebuild: loading, 41 % of 830 orders, 2,100 orders/s, 3 s left`. */
-export function describeWork({ kind, phase, done, total, startedAt }: WorkState): string {
+function describeWork({ kind, phase, done, total, startedAt }: WorkState): string {
   const seconds = (Date.now() - startedAt) / 1000;
   const rate = seconds > 0 ? done / seconds : 0;
   const share = total > 0 ? `, ${Math.floor((100 * done) / total)} % of ${total} orders` : '';

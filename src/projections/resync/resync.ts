@@ -1,104 +1,76 @@
 import type { Logger } from 'pino';
-import type { Database } from '../../mysql/pool';
 import { collect } from '../../read-model/collect';
-import type { Keys, KeySpace } from '../../read-model/keys';
+import type { Keys } from '../../read-model/keys';
 import type { LiveGeneration } from '../../read-model/live';
 import { scan } from '../../read-model/scan';
-import type { Redis } from '../../redis/client';
 import { catchUp } from '../projector/catch-up';
 import type { GenerationLost } from '../projector/generation-lost';
 import { RecentHistory } from '../projector/recent-history';
-import { bringForward, rebuild, type Rebuilt } from './rebuild';
-import { collecting, withResyncLease, type Work, type WorkState } from './resync-lease';
+import { rebuild, verifyAndRepair, type Rebuilt } from './rebuild';
+import { ResyncError } from './resync-error';
+import { collecting, withResyncLease, type ResyncDeps, type Work } from './resync-lease';
 import type { OutOfBandChange } from './snapshot';
-import { saveVerification, summaryOf, type StoredVerification } from './verification-store';
-import { MAX_FINDINGS, verify, type Finding } from './verify';
-
-export interface ResyncDeps {
-  redis: Redis;
-  database: Database;
-  live: LiveGeneration;
-  log: Logger;
-  /** Brings to the log what another program did; `nothing-to-do` where that was done already. */
-  reconcile: (
-    change: OutOfBandChange,
-  ) => Promise<'reconciled' | 'nothing-to-do' | { irreconcilable: string }>;
-  /** Told what is going on, for `GET /read-model` and progress bars; undefined when nothing is. */
-  observe?: ((state: WorkState | undefined) => void) | undefined;
-  onFinding?: ((finding: Finding) => void) | undefined;
-  /** Ends the resync at its next step; it leaves nothing half-done. */
-  signal?: AbortSignal | undefined;
-}
-
-/** There is no complete read model that could be verified. */
-export class NoReadModel extends Error {
-  override readonly name = 'NoReadModel';
-}
+import { saveVerification, summaryOf, type Finding, type StoredVerification } from './verification-store';
+import { MAX_FINDINGS } from './verify';
 
 /**
  * A blue/green rebuild: builds a new generation beside the live one, verifies it, and promotes it.
  * @param lost the live generation, where it cannot be kept up any more: it is collected first, so that nobody reads it and
  * it does not take the memory that the new one needs.
- * @throws ResyncBusy, RebuildAbandoned, RedisUnavailable
+ * @throws ResyncError
  */
 export async function runRebuild(
   deps: ResyncDeps,
   lost?: GenerationLost,
 ): Promise<Rebuilt & { reconciled: number }> {
-  const space = spaceOf(deps);
-  return withResyncLease(deps.redis, space, 'rebuild', deps, async (work) => {
-    const { redis, database, live, log } = deps;
-    if (lost !== undefined) await collect(redis, space, lost.keys, { ...collecting(work), lostAt: lost.at });
-    await collectUnused(deps, space, work);
+  return withResyncLease(deps, 'rebuild', async (work) => {
+    const { redis, log } = deps;
+    if (lost !== undefined)
+      await collect(redis, work.space, lost.keys, { ...collecting(work), lostAt: lost.at });
+    await collectUnused(deps, work);
     const startedAt = Date.now();
-    const rebuilt = await rebuild({ redis, database, live, space, work });
+    const rebuilt = await rebuild(deps, work);
     const { keys, orders, verification, loadMs, verifyMs } = rebuilt;
-    const { drift, findings, outOfBand } = verification;
+    const { drift, findings } = verification;
     if (drift > 0)
       log.error({ drift, findings }, 'a freshly built read model differed from MySQL and was repaired');
-    const reconciled = await reconcileAll(deps, outOfBand, work);
-    const stored = summaryOf(verification, { reconciled, startedAt, finishedAt: Date.now() });
-    await saveVerification(redis, space, stored);
+    const reconciled = await reconcileAll(deps, verification.outOfBand, work);
+    const found = summaryOf(verification, { reconciled, startedAt, finishedAt: Date.now() });
+    await saveVerification(redis, work.space, found);
     log.info(
       { generation: keys.generation, orders, reconciled, loadMs, verifyMs },
       'the read model was rebuilt and is live',
     );
-    await collectUnused(deps, space, work);
+    await collectUnused(deps, work);
     return { ...rebuilt, reconciled };
   });
 }
 
 /**
  * Compares the live generation with MySQL, repairs what differs, and reconciles what other programs changed.
- * @throws ResyncBusy, NoReadModel, GenerationLost
+ * @throws ResyncError, GenerationLost
  */
 export async function runRepair(deps: ResyncDeps): Promise<StoredVerification> {
-  const space = spaceOf(deps);
-  return withResyncLease(deps.redis, space, 'repair', deps, async (work) => {
+  return withResyncLease(deps, 'repair', async (work) => {
     const { redis, database, live, log } = deps;
     const keys = await liveKeys(live);
     const startedAt = Date.now();
     const applying = { redis, keys, history: new RecentHistory(database), signal: work.signal };
-    const verification = await verify(redis, database, keys, {
-      repair: true,
-      progress: work.progress,
-      signal: work.signal,
-      bringForward: bringForward(applying, database, work),
-      onFinding: findingReporter(deps),
-    });
+    const verification = await verifyAndRepair(applying, database, work, findingReporter(deps));
     const reconciled = await reconcileAll(deps, verification.outOfBand, work);
     // Whoever repairs by hand looks at the reports next.
     if (reconciled > 0) await catchUp(applying, database);
-    const stored = summaryOf(verification, { reconciled, startedAt, finishedAt: Date.now() });
-    await saveVerification(redis, space, stored);
-    logVerification(log, stored);
-    await collectUnused(deps, space, work);
-    return stored;
+    const found = summaryOf(verification, { reconciled, startedAt, finishedAt: Date.now() });
+    await saveVerification(redis, work.space, found);
+    logVerification(log, found);
+    await collectUnused(deps, work);
+    return found;
   });
 }
 
 /** Collects what the pointer does not name: builds that died, and generations that were replaced. */
-async function collectUnused({ redis }: ResyncDeps, space: KeySpace, work: Work): Promise<void> {
+async function collectUnused({ redis }: ResyncDeps, work: Work): Promise<void> {
+  const { space } = work;
   work.progress({ phase: 'removing old read models' });
   const generations = new Set<string>();
   for await (const key of scan(redis, space.pattern)) {
@@ -110,16 +82,10 @@ async function collectUnused({ redis }: ResyncDeps, space: KeySpace, work: Work)
   }
 }
 
-/** The keys of the log, whose id every read of the head tells. */
-export function spaceOf({ live }: Pick<ResyncDeps, 'live'>): KeySpace {
-  if (live.space === undefined) throw new NoReadModel('MySQL was not asked yet which log it has');
-  return live.space;
-}
-
-/** @throws NoReadModel */
+/** @throws ResyncError where there is none. */
 export async function liveKeys(live: LiveGeneration): Promise<Keys> {
   const keys = await live.refresh();
-  if (keys === undefined) throw new NoReadModel('there is no read model to verify');
+  if (keys === undefined) throw new ResyncError('no-model', 'there is no read model to verify');
   return keys;
 }
 

@@ -101,14 +101,10 @@ interface Page {
 
 const readPage: Record<SubjectKind, (session: Session, after: number) => Promise<Page>> = {
   async product(session, after) {
-    const products = await readProductsAfter(session, after, PAGE_ROWS);
-    const rows = products.map((row) => ({ stated: statedByProduct(row), isAsLogged: false }));
-    return { rows, lastId: products.at(-1)?.id };
+    return pageOf(await readProductsAfter(session, after, PAGE_ROWS), statedByProduct);
   },
   async user(session, after) {
-    const users = await readUsersAfter(session, after, PAGE_ROWS);
-    const rows = users.map((row) => ({ stated: statedByUser(row), isAsLogged: false }));
-    return { rows, lastId: users.at(-1)?.id };
+    return pageOf(await readUsersAfter(session, after, PAGE_ROWS), statedByUser);
   },
   async order(session, after) {
     const { orders, lastId } = await readOrdersAfter(session, after, PAGE_ROWS);
@@ -116,6 +112,14 @@ const readPage: Record<SubjectKind, (session: Session, after: number) => Promise
     return { rows, lastId };
   },
 };
+
+/** A page of products or users, whose rows do not tell what the log says. */
+function pageOf<R extends { id: number }>(rows: R[], statedByRow: (row: R) => Stated): Page {
+  return {
+    rows: rows.map((row) => ({ stated: statedByRow(row), isAsLogged: false })),
+    lastId: rows.at(-1)?.id,
+  };
+}
 
 /** What the log says of the subjects of a page. */
 async function statedByLog(

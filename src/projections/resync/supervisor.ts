@@ -6,20 +6,20 @@ import { isOutOfMemory, isUnreachable } from '../../redis/client';
 import { Loop } from '../loop';
 import { GenerationLost } from '../projector/generation-lost';
 import type { LagStatus } from '../projector/lag';
-import { RedisUnavailable } from './builder';
 import {
   afterLook,
-  afterTask,
+  afterJob,
   initialState,
   isContested,
   nextTask,
+  type Job,
   type Outcome,
   type ResyncState,
   type ResyncTimes,
-  type Task,
 } from './next-task';
-import { NoReadModel, runRebuild, runRepair, type ResyncDeps } from './resync';
-import { describeWork, readWork, ResyncBusy } from './resync-lease';
+import { runRebuild, runRepair } from './resync';
+import { ResyncError } from './resync-error';
+import { readWork, type ResyncDeps } from './resync-lease';
 
 const TICK_MS = 1_000;
 
@@ -89,7 +89,7 @@ export class ResyncSupervisor {
       return new Problem('read-model-diverged', CONTESTED, { retryAfterSeconds: 60 });
     }
     const work = live.space === undefined ? undefined : await readWork(redis, live.space);
-    const detail = work === undefined ? this.outlook(now) : `${describeWork(work)}.`;
+    const detail = work === undefined ? this.outlook(now) : `${work}.`;
     return new Problem('read-model-building', detail, { retryAfterSeconds: 2 });
   }
 
@@ -106,28 +106,22 @@ export class ResyncSupervisor {
     if (task.kind === 'wait' || task.kind === 'stand-back') return TICK_MS;
     const { outcome, unrepaired } = await this.run(task, { ...this.deps, signal });
     if (signal.aborted) return 0;
-    this.state = afterTask(this.state, task, outcome, performance.now(), this.options, unrepaired);
+    this.state = afterJob(this.state, task, outcome, performance.now(), this.options, unrepaired);
     this.options.nudge();
     return 0;
   }
 
-  private async run(task: Task, deps: ResyncDeps): Promise<{ outcome: Outcome; unrepaired: number }> {
+  private async run(job: Job, deps: ResyncDeps): Promise<{ outcome: Outcome; unrepaired: number }> {
     try {
-      switch (task.kind) {
-        case 'rebuild':
-          await this.rebuild(task.because, deps);
-          break;
-        case 'verify': {
-          const { drift, repaired } = await runRepair(deps);
-          return { outcome: 'done', unrepaired: drift - repaired };
-        }
-        case 'stand-back':
-        case 'wait':
+      if (job.kind === 'verify') {
+        const { drift, repaired } = await runRepair(deps);
+        return { outcome: 'done', unrepaired: drift - repaired };
       }
+      await this.rebuild(job.because, deps);
       return { outcome: 'done', unrepaired: 0 };
     } catch (error) {
       const outcome = outcomeOf(error);
-      if (deps.signal?.aborted !== true) this.say(task, outcome, error);
+      if (deps.signal?.aborted !== true) this.say(job, outcome, error);
       return { outcome, unrepaired: 0 };
     }
   }
@@ -155,12 +149,11 @@ export class ResyncSupervisor {
     this.failure = undefined;
   }
 
-  private say(task: Task, outcome: Outcome, error: unknown): void {
+  private say(job: Job, outcome: Outcome, error: unknown): void {
     const { log } = this.deps;
-    if (task.kind === 'rebuild') this.failure = errorMessage(error);
-    if (outcome === 'busy' || outcome === 'no-model')
-      log.debug(`no ${task.kind} now: ${errorMessage(error)}`);
-    else log.error({ err: error, task }, `a ${task.kind} failed; it is tried again`);
+    if (job.kind === 'rebuild') this.failure = errorMessage(error);
+    if (outcome === 'busy' || outcome === 'no-model') log.debug(`no ${job.kind} now: ${errorMessage(error)}`);
+    else log.error({ err: error, task: job }, `a ${job.kind} failed; it is tried again`);
   }
 
   private standBack(contested: boolean): void {
@@ -175,13 +168,9 @@ const CONTESTED =
   '`tally new-log-id` on the copy.';
 
 function outcomeOf(error: unknown): Outcome {
-  if (error instanceof ResyncBusy) return 'busy';
+  if (error instanceof ResyncError) return error.outcome;
   // The projector says what is lost, and calls for a rebuild.
-  if (error instanceof NoReadModel || error instanceof GenerationLost) return 'no-model';
-  const isAway =
-    error instanceof RedisUnavailable ||
-    isOutOfMemory(error) ||
-    isUnreachable(error) ||
-    failureOf(error) === 'unreachable';
+  if (error instanceof GenerationLost) return 'no-model';
+  const isAway = isOutOfMemory(error) || isUnreachable(error) || failureOf(error) === 'unreachable';
   return isAway ? 'unavailable' : 'failed';
 }

@@ -4,13 +4,20 @@ import type { Redis } from '../../redis/client';
 import { parseStored, readText } from '../../redis/stored';
 import type { Verification } from './verify';
 
+const finding = z.object({ key: z.string(), expected: z.string(), found: z.string(), repaired: z.boolean() });
+
+/** One key of the read model that did not hold what MySQL says. */
+export type Finding = z.output<typeof finding>;
+
 /** The last verification by whichever instance, as `GET /read-model` shows it. */
 export const storedVerification = z.object({
   generation: z.string(),
+  /** Up to which the model was verified. */
   position: z.int(),
   started_at: z.string(),
   finished_at: z.string(),
   orders: z.int(),
+  /** Keys that differed. */
   drift: z.int(),
   repaired: z.int(),
   out_of_band: z.int().meta({ description: 'Changes that other programs made in MySQL' }),
@@ -18,9 +25,8 @@ export const storedVerification = z.object({
   irreconcilable: z
     .array(z.string())
     .meta({ description: 'The first of those that the log can never say, each with its reason' }),
-  findings: z.array(
-    z.object({ key: z.string(), expected: z.string(), found: z.string(), repaired: z.boolean() }),
-  ),
+  /** The first of the keys that differed. */
+  findings: z.array(finding),
 });
 
 export type StoredVerification = z.output<typeof storedVerification>;

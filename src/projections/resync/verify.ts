@@ -18,6 +18,7 @@ import { Comparison, type BringForward } from './comparison';
 import { Expectation } from './expectation';
 import type { OnProgress } from './resync-lease';
 import { withSnapshot, type OutOfBandChange, type Snapshot } from './snapshot';
+import type { Finding, StoredVerification } from './verification-store';
 
 /** What one script looks at, in about a millisecond. The unit is a member of a sorted set. */
 const MAX_WEIGHT = 1000;
@@ -29,24 +30,11 @@ const MAX_ASKED = 3;
 /** Findings that are kept with their values; all are counted, and told to `onFinding`. */
 export const MAX_FINDINGS = 100;
 
-/** One key of the read model that did not hold what MySQL says. */
-export interface Finding {
-  key: string;
-  expected: string;
-  found: string;
-  repaired: boolean;
-}
-
-export interface Verification {
-  generation: string;
-  /** Position up to which the model was verified. */
-  position: number;
-  orders: number;
-  /** Keys that differed. */
-  drift: number;
-  repaired: number;
-  /** The first of them. */
-  findings: Finding[];
+/** What a verification found, as it is stored; and every change of other programs, of which only the number is stored. */
+export interface Verification extends Pick<
+  StoredVerification,
+  'generation' | 'position' | 'orders' | 'drift' | 'repaired' | 'findings'
+> {
   outOfBand: OutOfBandChange[];
 }
 
@@ -136,33 +124,18 @@ class Verifier {
   /** Compares the hashes of a page's orders; all else that a page adds is compared at the end. */
   private async checkPage(page: Stated[], created: EventOf<'OrderCreated'>[]): Promise<void> {
     this.expectation.beginPage(created);
-    const slices = created.map(({ order }) => this.orderSlice(this.keys.order(order.orderId)));
+    const slices = created.map(({ order }) => this.expectation.sliceOf(this.keys.order(order.orderId)));
     for await (const batch of inBatches(slices)) await this.ask(batch);
     // While Redis computes the digests.
     for (const event of page) this.expectation.add(event);
     await this.settleAll();
   }
 
-  private sliceOf(key: string): Slice {
-    return this.keys.orderIdOf(key) === undefined
-      ? this.expectation.model.sliceOf(key)
-      : this.orderSlice(key);
-  }
-
-  private orderSlice(key: string): Slice {
-    const content = this.expectation.content({ key, type: 'none' });
-    return content.type === 'hash'
-      ? { key, type: 'hash', names: Object.keys(content.fields) }
-      : { key, type: 'none' };
-  }
-
   /** Every key of the generation that was not compared yet: it is new, or unexpected. */
   private async *unchecked(checked: Set<string>): AsyncGenerator<Slice> {
     for await (const key of scan(this.redis, this.keys.pattern)) {
       if (key === this.keys.checkpoint || checked.has(key)) continue;
-      const orderId = this.keys.orderIdOf(key);
-      if (orderId === undefined) yield this.expectation.model.sliceOf(key);
-      else if (!this.expectation.existedThroughout(orderId)) yield this.orderSlice(key);
+      if (!this.expectation.isOfPage(key)) yield this.expectation.sliceOf(key);
     }
   }
 
@@ -211,7 +184,8 @@ class Verifier {
   /** A slice that differs, or differed: events since may have made it another one. */
   private async examine(listed: Slice): Promise<void> {
     const { key } = listed;
-    const slice = listed.type === 'zset' ? await this.comparison.withUnexpected(listed) : this.sliceOf(key);
+    const slice =
+      listed.type === 'zset' ? await this.comparison.withUnexpected(listed) : this.expectation.sliceOf(key);
     const found = await this.comparison.look(slice);
     const expected = this.expectation.content(slice);
     if (isSameContent(expected, found)) return;

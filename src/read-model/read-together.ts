@@ -1,6 +1,6 @@
-import type { Keys } from '../read-model/keys';
-import type { Reader } from '../read-model/reader';
-import { ReadingScript, type Absent, type Reading } from '../read-model/reading-script';
+import type { Redis } from '../redis/client';
+import type { Keys } from './keys';
+import { ReadingScript, type Absent, type Reading } from './reading-script';
 
 /** A command that reads one key: its name, the key, further arguments. At most some hundred of those. */
 export type ReadCommand = ['GET' | 'HMGET' | 'ZRANGE' | 'ZMSCORE', string, ...string[]];
@@ -12,7 +12,7 @@ const script = new ReadingScript<Reply[]>(__dirname, 'read-together');
 
 /** Replies in the order of the commands, all true at one position. */
 export async function readTogether(
-  redis: Reader['redis'],
+  redis: Redis,
   keys: Keys,
   commands: ReadCommand[],
 ): Promise<Reading<Reply[]>> {
