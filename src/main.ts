@@ -17,6 +17,15 @@ const FINDINGS_OPTION = [
   'write every key that differs to a file, one JSON object a line (only the first 100 are shown)',
 ] as const;
 
+const IMPORT_FILES = `
+The first line of each file names its columns, separated by commas, in any order; the files are in UTF-8:
+  users.csv        id,name,email
+  products.csv     id,name,sku,price
+  orders.csv       id,user_id,created_at
+  order_items.csv  order_id,product_id,quantity,unit_price
+Prices are like 4.50, times like 2026-11-21T10:00:00Z or 2026-11-21, which is midnight in UTC.
+`;
+
 /**
  * The process. Returns its exit code; `serve` returns when the service has stopped.
  * 0: done. 1: an error, or drift that was found and not repaired.
@@ -39,6 +48,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     .description(
       'import users.csv, products.csv, orders.csv and order_items.csv with their own ids, dates and prices',
     )
+    .addHelpText('after', IMPORT_FILES)
     .requiredOption('--dir <directory>', 'where the four files are')
     .action(async ({ dir }: { dir: string }) => {
       exitCode = await importCommand(loadConfig(env), dir);

@@ -1,14 +1,11 @@
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { parse } from 'csv-parse';
 import { z } from 'zod';
-import { errorCode, errorMessage } from '../domain/errors';
 import { instantAt, orderId, productId, userId } from '../domain/ids';
 import { formatMinor, MAX_PRICE, parseMinor, type Minor } from '../domain/money';
 import type { Order } from '../domain/order';
 import type { BulkProduct, BulkUser } from './bulk';
+import { readCsv } from './csv-file';
 import { Faults, Unique } from './faults';
 import { OrderColumns } from './order-columns';
 
@@ -18,7 +15,6 @@ export { ImportFaults } from './faults';
 const MAX_LINES_PER_ORDER = 1000;
 
 const FILES = ['users.csv', 'products.csv', 'orders.csv', 'order_items.csv'] as const;
-type File = (typeof FILES)[number];
 
 export interface ReadOptions {
   /** The highest total of one order, in minor units. */
@@ -41,7 +37,13 @@ const id = z
   // AUTO_INCREMENT goes on from the highest id: leave it room below 2^53.
   .regex(/^\d{1,15}$/, 'must have at most 15 digits')
   .transform(Number);
-const text = (max: number) => z.string().trim().min(1).max(max);
+const text = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .regex(/^\P{Cc}*$/u, 'must have no control characters');
 const price = z.string().transform((input, context): Minor => {
   const minor = parseMinor(input);
   if (minor !== undefined && minor >= 0n && minor <= MAX_PRICE) return minor;
@@ -52,7 +54,10 @@ const price = z.string().transform((input, context): Minor => {
 const FIRST_TIME = Date.parse('1000-01-01T00:00:00.000Z');
 const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
 const time = z
-  .union([z.iso.datetime({ offset: true }), z.iso.date()])
+  .union(
+    [z.iso.datetime({ offset: true }), z.iso.date()],
+    'must be a day like 2026-11-21 or a time like 2026-11-21T10:00:00Z',
+  )
   .transform((input) => Date.parse(input))
   .refine((ms) => ms >= FIRST_TIME && ms <= LAST_TIME, 'must be between the years 1000 and 9999')
   .transform(instantAt);
@@ -78,54 +83,71 @@ const itemRow = z.object({
 export async function readImport(directory: string, options: ReadOptions): Promise<ImportData> {
   const faults = new Faults();
   const onRead = await progressOf(directory, options);
-  const readRows = <S extends z.ZodObject>(
-    file: File,
-    schema: S,
-    take: (row: z.output<S>, line: number) => void,
-  ) => readFile({ directory, file, schema, faults, onRead }, take);
+  const common = { directory, faults, onRead };
   const users: BulkUser[] = [];
   const userIds = new Unique('users.csv', 'id', faults);
   const emails = new Unique('users.csv', 'email', faults);
-  await readRows('users.csv', userRow, (user, line) => {
-    userIds.add(user.id, line);
-    emails.add(user.email.toLowerCase(), line);
-    users.push(user);
-  });
+  await readCsv(
+    { ...common, file: 'users.csv', schema: userRow },
+    (user, line) => {
+      userIds.add(user.id, line);
+      emails.add(user.email.toLowerCase(), line);
+      users.push(user);
+    },
+    (row) => userIds.refuse(Number(row.id)),
+  );
 
   const products: BulkProduct[] = [];
   const productIds = new Unique('products.csv', 'id', faults);
   const skus = new Unique('products.csv', 'sku', faults);
-  await readRows('products.csv', productRow, (product, line) => {
-    productIds.add(product.id, line);
-    skus.add(product.sku, line);
-    products.push(product);
-  });
+  await readCsv(
+    { ...common, file: 'products.csv', schema: productRow },
+    (product, line) => {
+      productIds.add(product.id, line);
+      skus.add(product.sku, line);
+      products.push(product);
+    },
+    (row) => productIds.refuse(Number(row.id)),
+  );
 
   const orders = new OrderColumns();
   /** Of each order, by its index. */
   const orderLines: number[] = [];
-  await readRows('orders.csv', orderRow, ({ id, user_id, created_at }, line) => {
-    if (!userIds.has(user_id)) faults.add(`orders.csv:${line}: user_id: there is no user ${user_id}`);
-    const first = orders.indexOf(id);
-    if (first !== undefined) {
-      faults.add(`orders.csv:${line}: id: ${id} is on line ${orderLines[first]} already`);
-      return;
-    }
-    orders.add(id, user_id, created_at);
-    orderLines.push(line);
-  });
-  await readRows('order_items.csv', itemRow, (item, line) => {
-    const { order_id, product_id, quantity, unit_price } = item;
-    const added = orders.addLine(order_id, { productId: product_id, quantity, unitPrice: unit_price });
-    if (!added) faults.add(`order_items.csv:${line}: order_id: there is no order ${order_id}`);
-    if (!productIds.has(product_id)) {
-      faults.add(`order_items.csv:${line}: product_id: there is no product ${product_id}`);
-    }
-  });
+  /** Orders that have a fault, or a line that has one. */
+  const refused = new Set<number>();
+  await readCsv(
+    { ...common, file: 'orders.csv', schema: orderRow },
+    ({ id, user_id, created_at }, line) => {
+      if (!userIds.has(user_id))
+        faults.addDangling(`orders.csv:${line}: user_id: there is no user ${user_id}`);
+      const first = orders.indexOf(id);
+      if (first !== undefined) {
+        faults.add(`orders.csv:${line}: id: ${id} is on line ${orderLines[first]} already`);
+        return;
+      }
+      orders.add(id, user_id, created_at);
+      orderLines.push(line);
+    },
+    (row) => refused.add(Number(row.id)),
+  );
+  await readCsv(
+    { ...common, file: 'order_items.csv', schema: itemRow },
+    (item, line) => {
+      const { order_id, product_id, quantity, unit_price } = item;
+      const added = orders.addLine(order_id, { productId: product_id, quantity, unitPrice: unit_price });
+      if (!added && !refused.has(order_id)) {
+        faults.addDangling(`order_items.csv:${line}: order_id: there is no order ${order_id}`);
+      }
+      if (!productIds.has(product_id)) {
+        faults.addDangling(`order_items.csv:${line}: product_id: there is no product ${product_id}`);
+      }
+    },
+    (row) => refused.add(Number(row.order_id)),
+  );
   let index = 0;
-  for (const { lines, total } of orders) {
-    const fault = faultOfOrder(lines.length, total, options.maxOrderTotal);
-    if (fault !== undefined) faults.add(`orders.csv:${orderLines[index]}: ${fault}`);
+  for (const { orderId, lines, total } of orders) {
+    const fault = refused.has(orderId) ? undefined : faultOfOrder(lines.length, total, options.maxOrderTotal);
+    if (fault !== undefined) faults.addDangling(`orders.csv:${orderLines[index]}: ${fault}`);
     index += 1;
   }
   faults.throwIfAny();
@@ -156,45 +178,4 @@ async function progressOf(directory: string, { onProgress }: ReadOptions): Promi
     done += bytes;
     onProgress?.({ done, total });
   };
-}
-
-/** Hands over the rows of a file one by one, with the lines that they end on. */
-async function readFile<S extends z.ZodObject>(
-  {
-    directory,
-    file,
-    schema,
-    faults,
-    onRead,
-  }: { directory: string; file: File; schema: S; faults: Faults; onRead: (bytes: number) => void },
-  take: (row: z.output<S>, line: number) => void,
-): Promise<void> {
-  const parser = parse({
-    columns: true,
-    bom: true,
-    trim: true,
-    relax_column_count: true,
-    skip_empty_lines: true,
-    on_record(record: unknown, { lines }) {
-      const parsed = schema.safeParse(record);
-      if (parsed.success) take(parsed.data, lines);
-      else
-        for (const { path, message } of parsed.error.issues)
-          faults.add(`${file}:${lines}: ${path.join('.')}: ${message}`);
-      return null; // nothing is kept
-    },
-  });
-  try {
-    const bytes = createReadStream(join(directory, file)).on('data', (chunk) => onRead(chunk.length));
-    await pipeline(bytes, parser.resume());
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === undefined) throw error; // neither the file's fault nor the parser's
-    // The parser names the line itself; a file that is not there has none.
-    faults.addFirst(
-      code === 'ENOENT'
-        ? `${file}: there is no such file in ${directory}`
-        : `${file}: ${errorMessage(error)}`,
-    );
-  }
 }

@@ -16,29 +16,42 @@ export class ImportFaults extends Error {
 
 /** Collects faults. */
 export class Faults {
+  private readonly ofFiles: string[] = [];
   private readonly first: string[] = [];
   private count = 0;
+  /** What rows name and no other file has. */
+  private readonly dangling: string[] = [];
+  private danglingCount = 0;
 
   add(fault: string): void {
     this.count += 1;
     if (this.first.length < MAX_FAULTS) this.first.push(fault);
   }
 
-  /** One that explains others: it is kept however many there are. */
-  addFirst(fault: string): void {
-    this.count += 1;
-    this.first.unshift(fault);
+  /** Of a file as a whole. */
+  addOfFile(fault: string): void {
+    this.ofFiles.push(fault);
+  }
+
+  /** A row names what no other file has. That is no fault of its own where a file could not be read. */
+  addDangling(fault: string): void {
+    this.danglingCount += 1;
+    if (this.dangling.length < MAX_FAULTS) this.dangling.push(fault);
   }
 
   /** @throws ImportFaults */
   throwIfAny(): void {
-    if (this.count > 0) throw new ImportFaults(this.first, this.count);
+    const isWhole = this.ofFiles.length === 0;
+    const count = this.ofFiles.length + this.count + (isWhole ? this.danglingCount : 0);
+    const told = [...this.ofFiles, ...this.first, ...(isWhole ? this.dangling : [])];
+    if (count > 0) throw new ImportFaults(told.slice(0, MAX_FAULTS), count);
   }
 }
 
 /** The values of a column, and the lines that they are on; a value that comes twice is a fault. */
 export class Unique {
   private readonly lines = new Map<string | number, number>();
+  private readonly refused = new Set<string | number>();
 
   constructor(
     private readonly file: string,
@@ -52,7 +65,12 @@ export class Unique {
     else this.faults.add(`${this.file}:${line}: ${this.column}: ${value} is on line ${first} already`);
   }
 
+  /** A row with this value has a fault of its own: nothing more is said of whoever names it. */
+  refuse(value: string | number): void {
+    this.refused.add(value);
+  }
+
   has(value: string | number): boolean {
-    return this.lines.has(value);
+    return this.lines.has(value) || this.refused.has(value);
   }
 }
