@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { productId } from '../src/domain/ids';
+import { rankedAmount } from '../src/read-model/reading-script';
 import { scanPeriods, topOfHeads, topOfPeriods, type TopProduct } from '../src/queries/top-of-periods';
 import { rankedProduct, rankingMember, type Keys, type Period } from '../src/read-model/keys';
 import { AT, moveTo, newGenerations, type Generations } from './support/generation';
@@ -47,8 +48,8 @@ type Row = [number, number, number];
 
 const rowOf = ([member, units, revenue]: TopProduct): Row => [
   rankedProduct(member),
-  Number(units),
-  Number(revenue),
+  rankedAmount(units),
+  rankedAmount(revenue),
 ];
 
 function plainTop(sales: Sale[], limit: number): Row[] {
@@ -147,8 +148,8 @@ test('sums right below 2^53 are exact, and so is what has no name', async () => 
   await generations.redis.zadd(keys.productRanking('sold', second), -5, rankingMember(productId(1)));
   await generations.redis.hset(keys.product(productId(2)), { name: 'Tea', sku: 'TEA-1' });
   const value = [
-    [rankingMember(productId(1)), '9007199254740991', '0', '', ''],
-    [rankingMember(productId(2)), '7', '0', 'Tea', 'TEA-1'],
+    [rankingMember(productId(1)), '-9007199254740991', '0', '', ''],
+    [rankingMember(productId(2)), '-7', '0', 'Tea', 'TEA-1'],
   ];
   const heads = { ...query, depth: 4, maxMembers: 100 };
   expect(await topOfHeads(generations.redis, keys, heads)).toEqual({ at: AT, value });

@@ -39,6 +39,11 @@ export class Connections {
 
   bound(app: App, maxConnections: number): void {
     app.server.maxConnections = maxConnections;
+    this.metrics.watchRequests(() => {
+      let requests = 0;
+      for (const { inFlight } of this.connections.values()) requests += inFlight.size;
+      return requests;
+    });
     app.server.on('drop', () => this.metrics.connectionsRefused.inc());
     app.server.on('connection', (socket) => this.opened(socket));
     app.addHook('onRequest', ({ raw }, reply, done) => this.begin(raw, reply.raw, done));
@@ -86,7 +91,6 @@ export class Connections {
       this.connections.delete(socket);
       // Node tells only the answer that is being written. The files that the others were to send would stay open for ever.
       for (const response of connection.inFlight.values()) response.emit('close');
-      this.metrics.requestsInFlight.dec(connection.inFlight.size);
     });
   }
 
@@ -97,7 +101,6 @@ export class Connections {
     const { inFlight, waiting } = connection;
     const begin = () => {
       inFlight.set(request, response);
-      this.metrics.requestsInFlight.inc();
       done(this.isClosing ? shuttingDown() : undefined);
     };
     connection.latest = request;
@@ -113,7 +116,7 @@ export class Connections {
     const { socket } = request;
     const connection = this.connections.get(socket);
     if (connection === undefined) return;
-    if (connection.inFlight.delete(request)) this.metrics.requestsInFlight.dec();
+    connection.inFlight.delete(request);
     if (connection.latest === request) connection.latest = undefined;
     const next = connection.waiting.shift();
     next?.();

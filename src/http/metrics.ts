@@ -13,12 +13,6 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  readonly requestsInFlight = new Gauge({
-    name: 'tally_http_requests_in_flight',
-    help: 'Requests that are being carried out, or whose answers are being sent',
-    registers: [this.registry],
-  });
-
   readonly malformedRequests = new Counter({
     name: 'tally_http_malformed_requests_total',
     help: 'What was received and is no valid HTTP request, or did not arrive in time',
@@ -103,6 +97,18 @@ export class Metrics {
       },
     });
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** `inFlight` is called at every scrape. */
+  watchRequests(inFlight: () => number): void {
+    new Gauge({
+      name: 'tally_http_requests_in_flight',
+      help: 'Requests that are being carried out, or whose answers are being sent',
+      registers: [this.registry],
+      collect() {
+        this.set(inFlight());
+      },
+    });
   }
 
   /** Counts a command that was carried out, by the type of its event. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { formatMinor } from '../domain/money';
 import { rankedProduct, type Keys, type Measure, type Period } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading, ReadingScript, type Reading, wholeNumber } from '../read-model/reading-script';
+import { mapReading, rankedAmount, ReadingScript, type Reading } from '../read-model/reading-script';
 import { productSales } from './product-sales';
 import { coverRange, type DayRange } from './ranges';
 import { otherMeasure, topOfPeriods, type TopProduct } from './top-of-periods';
@@ -58,7 +58,7 @@ function bestSeller(
     product_id: rankedProduct(member),
     name,
     sku,
-    quantity_sold: wholeNumber(units),
-    revenue: formatMinor(BigInt(wholeNumber(revenue))),
+    quantity_sold: rankedAmount(units),
+    revenue: formatMinor(BigInt(rankedAmount(revenue))),
   };
 }

@@ -3,13 +3,13 @@ import { id, money } from '../domain/answers';
 import { formatMinor } from '../domain/money';
 import { rankedUser } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading, ReadingScript, wholeNumber } from '../read-model/reading-script';
+import { mapReading, rankedAmount, ReadingScript } from '../read-model/reading-script';
 
 export const highestSpenders = z.array(
   z.object({ user_id: id, name: z.string(), total_expense: money, orders_count: z.int() }),
 );
 
-/** Member of the ranking, amount in minor units, number of orders, name. */
+/** Member of the ranking, score, number of orders, name. */
 type TopUser = [string, string, number, string];
 
 const script = new ReadingScript<TopUser[]>(__dirname, 'highest-spenders');
@@ -25,10 +25,10 @@ export async function readHighestSpenders(
     const suffix = keys.userOrders('').slice(keys.user('').length);
     const top = await script.run(reader.redis, keys, [keys.usersSpent], [limit, keys.user(''), suffix]);
     return mapReading(top, (rows) =>
-      rows.map(([member, amount, ordersCount, name]) => ({
+      rows.map(([member, score, ordersCount, name]) => ({
         user_id: rankedUser(member),
         name,
-        total_expense: formatMinor(BigInt(wholeNumber(amount))),
+        total_expense: formatMinor(BigInt(rankedAmount(score))),
         orders_count: ordersCount,
       })),
     );

@@ -5,7 +5,7 @@ import { formatMinor } from '../domain/money';
 import { rankingMember } from '../read-model/keys';
 import { readTogether } from '../read-model/read-together';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
-import { mapReading, wholeNumber } from '../read-model/reading-script';
+import { mapReading, rankedAmount, wholeNumber } from '../read-model/reading-script';
 import { found } from './found';
 
 export const productSales = z.object({
@@ -40,8 +40,7 @@ export async function readProductSales(
         name: name || '',
         sku: sku || '',
         quantity_sold: wholeNumber(sold),
-        // Rankings hold negated amounts.
-        revenue: formatMinor(-BigInt(wholeNumber(score))),
+        revenue: formatMinor(BigInt(rankedAmount(score))),
       };
     });
   });

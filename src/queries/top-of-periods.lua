@@ -92,10 +92,11 @@ local others = {}
 for _, member in ipairs(top) do others[member] = 0 end
 for i = 1, periods do addAmounts(others, KEYS[1 + periods + i], top) end
 
-local function text(sum) return string.format('%.0f', sum) end
+-- As a ranking holds it.
+local function score(sum) return string.format('%.0f', 0 - sum) end
 local rows = {}
 for i, member in ipairs(top) do
   local product = redis.call('HMGET', ARGV[3] .. string.sub(member, 2), 'name', 'sku')
-  rows[i] = { member, text(sums[member]), text(others[member]), product[1] or '', product[2] or '' }
+  rows[i] = { member, score(sums[member]), score(others[member]), product[1] or '', product[2] or '' }
 end
 return answer(list(rows))

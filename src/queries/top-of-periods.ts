@@ -3,14 +3,14 @@ import { Problem } from '../domain/problems';
 import { rankedProduct, type Keys, type Measure, type Period } from '../read-model/keys';
 import { readTogether, type ReadCommand, type Reply } from '../read-model/read-together';
 import type { Reader } from '../read-model/reader';
-import { ReadingScript, type Reading, wholeNumber } from '../read-model/reading-script';
+import { ReadingScript, type Absent, type Reading, wholeNumber } from '../read-model/reading-script';
 
 export function otherMeasure(measure: Measure): Measure {
   return measure === 'sold' ? 'revenue' : 'sold';
 }
 
-/** Member of the ranking, amount, amount by the other measure, name, SKU. */
-export type TopProduct = [string, string, string, string, string];
+/** Member of the ranking, score, score by the other measure, name, SKU. */
+export type TopProduct = [string, string, string | Absent, string, string];
 
 interface Query {
   periods: Period[];
@@ -106,7 +106,7 @@ async function tryScan(
       const [flat = []] = replies;
       for (let index = 0; index < flat.length; index += 2) {
         const member = flat[index] || '';
-        sums.set(member, (sums.get(member) ?? 0) - wholeNumber(flat[index + 1]));
+        sums.set(member, (sums.get(member) ?? 0) + wholeNumber(flat[index + 1]));
       }
       if (flat.length < 2 * PAGE) break;
     }
@@ -128,13 +128,13 @@ async function tryScan(
   const others = replies.slice(top.length);
   const value = top.map((member, index): TopProduct => {
     const [name, sku] = replies[index] ?? [];
-    const other = others.reduce((sum, scores) => sum - wholeNumber(scores[index]), 0);
+    const other = others.reduce((sum, scores) => sum + wholeNumber(scores[index]), 0);
     return [member, String(sums.get(member) ?? 0), String(other), name || '', sku || ''];
   });
   return { at: start.at, value };
 }
 
-/** Members by descending sum, then ascending id. */
+/** Members by ascending sum of scores, which are negated amounts; then by ascending id. */
 function topMembers(sums: Map<string, number>): string[] {
-  return [...sums].sort(([a, sumA], [b, sumB]) => sumB - sumA || (a < b ? -1 : 1)).map(([member]) => member);
+  return [...sums].sort(([a, sumA], [b, sumB]) => sumA - sumB || (a < b ? -1 : 1)).map(([member]) => member);
 }

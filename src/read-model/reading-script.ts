@@ -22,6 +22,11 @@ export function wholeNumber(text: string | Absent | undefined): number {
   throw new RangeError(`not a whole number: ${JSON.stringify(text)}`);
 }
 
+/** The amount that a score of a ranking states. Rankings hold negated amounts, so that ties are in ascending order. */
+export function rankedAmount(score: string | Absent | undefined): number {
+  return 0 - wholeNumber(score); // and not `-`, which would make a zero negative
+}
+
 /**
  * A script that reads one generation; it begins with `reading.lua`. It returns a JSON text: one string costs the client a tenth
  * of what the same as nested replies does. It is declared to write nothing, so Redis carries it out when its memory is full,
