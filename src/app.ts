@@ -50,7 +50,7 @@ export async function startApp(
     onPoolWait: (seconds) => metrics.poolWaitSeconds.observe(seconds),
     onGroup: (commands) => metrics.commandsPerTransaction.observe(commands),
   });
-  const { databases, redis, requests, live, commands } = stores;
+  const { databases, redis, requests, live, writer } = stores;
 
   const supervisor = new ResyncSupervisor(
     {
@@ -101,7 +101,8 @@ export async function startApp(
     version: VERSION,
     log,
     context: {
-      commands,
+      writer,
+      maxOrderTotal: config.MAX_ORDER_TOTAL,
       reader,
       database: databases.reads,
       metrics,

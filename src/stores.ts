@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import type { CommandContext } from './commands/context';
 import { reconcileSubject } from './commands/reconcile';
 import { Writer, type CommitListener } from './commands/writer/writer';
 import type { Config } from './config';
@@ -18,7 +17,7 @@ export interface Stores {
   redis: Redis;
   requests: Redis;
   live: LiveGeneration;
-  commands: CommandContext;
+  writer: Writer;
   /** Brings to the log what another program did. */
   reconcile: ResyncDeps['reconcile'];
   /** The head of the log; from then on it is known whose read model this is. */
@@ -53,14 +52,13 @@ export function openStores(config: Config, log: Logger, listeners = NOBODY): Sto
     maxWaiting: config.MYSQL_QUEUE_LIMIT,
     onGroup: listeners.onGroup,
   });
-  const commands = { writer, maxOrderTotal: config.MAX_ORDER_TOTAL };
   return {
     databases,
     redis,
     requests,
     live,
-    commands,
-    reconcile: (subject) => reconcileSubject(commands, subject, instantAt(Date.now())),
+    writer,
+    reconcile: (subject) => reconcileSubject(writer, subject, instantAt(Date.now())),
     async followLog() {
       const head = await databases.reads.session(readHead);
       live.follow(head.logId);

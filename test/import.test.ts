@@ -40,7 +40,7 @@ const rewrite = (file: keyof typeof FILES, from: string, to: string) =>
 const maxOrderTotal = 100_000_000n;
 const read = () => readImport(directory, { maxOrderTotal });
 const runImport = async (onProgress?: (progress: ImportProgress) => void) =>
-  importData(side.context.writer, side.databases.commands, await read(), onProgress);
+  importData(side.writer, side.databases.commands, await read(), onProgress);
 
 async function faults(): Promise<string[]> {
   return read().then(

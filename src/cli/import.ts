@@ -50,7 +50,7 @@ async function importInto(
   try {
     const data = await read(progress);
     const imported = await importData(
-      stores.commands.writer,
+      stores.writer,
       stores.databases.commands,
       data,
       ({ step, done, total }) => progress.update({ label: step, done, total }),

@@ -1,26 +1,13 @@
 import { Problem } from '../domain/problems';
 import { mapQuery, select, type Statement } from '../mysql/session';
 import { insertNewProduct, type NewProduct } from '../mysql/tables/products';
-import type { CommandContext } from './context';
-import type { CommandKind, Request } from './writer/command';
-import type { Receipt } from './writer/receipts';
-
-/**
- * Adds a product to the catalogue.
- * @throws Problem `sku-taken`, and those of the writer.
- */
-export async function createProduct(
-  { writer }: CommandContext,
-  product: NewProduct,
-  request: Request,
-): Promise<Receipt<'ProductAdded'>> {
-  return writer.execute(CREATE_PRODUCT, product, request);
-}
+import type { CommandKind } from './writer/command';
 
 interface Facts {
   isTaken: boolean;
 }
 
+/** Adds a product to the catalogue. Refused with `sku-taken`. */
 export const CREATE_PRODUCT: CommandKind<NewProduct, Facts, Statement[], 'ProductAdded'> = {
   events: ['ProductAdded'],
   shares: false,

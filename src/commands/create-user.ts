@@ -1,26 +1,13 @@
 import { Problem } from '../domain/problems';
 import { mapQuery, select, type Statement } from '../mysql/session';
 import { insertNewUser, type NewUser } from '../mysql/tables/users';
-import type { CommandContext } from './context';
-import type { CommandKind, Request } from './writer/command';
-import type { Receipt } from './writer/receipts';
-
-/**
- * Registers a user.
- * @throws Problem `email-taken`, and those of the writer.
- */
-export async function createUser(
-  { writer }: CommandContext,
-  user: NewUser,
-  request: Request,
-): Promise<Receipt<'UserRegistered'>> {
-  return writer.execute(CREATE_USER, user, request);
-}
+import type { CommandKind } from './writer/command';
 
 interface Facts {
   isTaken: boolean;
 }
 
+/** Registers a user. Refused with `email-taken`. */
 export const CREATE_USER: CommandKind<NewUser, Facts, Statement[], 'UserRegistered'> = {
   events: ['UserRegistered'],
   shares: false,

@@ -7,9 +7,9 @@ import { both, mapQuery, type Query, type Statement } from '../mysql/session';
 import { lockOrders, markLogged, statedByOrder } from '../mysql/tables/orders';
 import { lockProduct } from '../mysql/tables/products';
 import { lockUser } from '../mysql/tables/users';
-import type { CommandContext } from './context';
 import type { CommandKind, Decision, Draft } from './writer/command';
 import { correctionId, uniqueIdentity } from './writer/identity';
+import type { Writer } from './writer/writer';
 
 export interface ReconcileSubject {
   kind: SubjectKind;
@@ -20,7 +20,7 @@ type Told = 'nothing-to-do' | { irreconcilable: string };
 
 /** Tells the log what another program did to an order, product or user in MySQL, so that the reports follow. */
 export async function reconcileSubject(
-  { writer }: Pick<CommandContext, 'writer'>,
+  writer: Writer,
   subject: ReconcileSubject,
   now: Instant,
 ): Promise<'reconciled' | Told> {
