@@ -66,7 +66,7 @@ test('started again it writes nothing; after a crash it goes on where it was', a
     products: 0,
     orders: 0,
     skipped: 6,
-    position: undefined,
+    position: 0,
   });
   expect(await counts()).toEqual(before);
   await rewrite('orders.csv', '\n300', '\n200,7,2000-01-01T00:00:00Z\n300');

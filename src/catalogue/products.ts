@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import { id, money, nextCursor, time } from '../domain/answers';
 import type { ProductId } from '../domain/ids';
-import { formatMinor, minorFromDecimal } from '../domain/money';
+import { formatMinor } from '../domain/money';
 import { Problem } from '../domain/problems';
 import type { Database } from '../mysql/pool';
-import { readProductsAfter, type ProductRow } from '../mysql/tables/products';
-import { fromDatetime } from '../mysql/time';
+import { readProductsAfter, type StoredProduct } from '../mysql/tables/products';
 import { nextCursorOf, readCatalogue, type Page } from './page';
 
 export const product = z.object({
@@ -36,7 +35,6 @@ export async function listProducts(
   return { products: rows.slice(0, limit).map(productAnswer), next_cursor: nextCursorOf(rows, limit) };
 }
 
-function productAnswer({ id, name, sku, price, created_at }: ProductRow): z.output<typeof product> {
-  const exact = formatMinor(minorFromDecimal(price));
-  return { product_id: id, name, sku, price: exact, created_at: fromDatetime(created_at) };
+function productAnswer({ id, name, sku, price, createdAt }: StoredProduct): z.output<typeof product> {
+  return { product_id: id, name, sku, price: formatMinor(price), created_at: createdAt };
 }

@@ -3,8 +3,7 @@ import { id, nextCursor, time } from '../domain/answers';
 import type { UserId } from '../domain/ids';
 import { Problem } from '../domain/problems';
 import type { Database } from '../mysql/pool';
-import { readUsersAfter, type UserRow } from '../mysql/tables/users';
-import { fromDatetime } from '../mysql/time';
+import { readUsersAfter, type StoredUser } from '../mysql/tables/users';
 import { nextCursorOf, readCatalogue, type Page } from './page';
 
 export const user = z.object({ user_id: id, name: z.string(), email: z.string(), created_at: time });
@@ -26,6 +25,6 @@ export async function listUsers(
   return { users: rows.slice(0, limit).map(userAnswer), next_cursor: nextCursorOf(rows, limit) };
 }
 
-function userAnswer({ id, name, email, created_at }: UserRow): z.output<typeof user> {
-  return { user_id: id, name, email, created_at: fromDatetime(created_at) };
+function userAnswer({ id, name, email, createdAt }: StoredUser): z.output<typeof user> {
+  return { user_id: id, name, email, created_at: createdAt };
 }

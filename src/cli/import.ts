@@ -59,7 +59,7 @@ async function importInto(
     const { users, products, orders, skipped, position } = imported;
     console.log(`Imported ${users} users, ${products} products and ${orders} orders.`);
     if (skipped > 0) console.log(`${skipped} rows were there already.`);
-    if (position !== undefined) console.log(await watchReports(stores, position, config, progress));
+    if (position > 0) console.log(await watchReports(stores, position, config, progress));
     return 0;
   } catch (error) {
     progress.stop();

@@ -8,7 +8,8 @@ import { errorCode, errorMessage } from '../domain/errors';
 import { instantAt, orderId, productId, userId } from '../domain/ids';
 import { formatMinor, MAX_PRICE, parseMinor, type Minor } from '../domain/money';
 import type { Order } from '../domain/order';
-import type { BulkProduct, BulkUser } from './bulk';
+import type { Product } from '../mysql/tables/products';
+import type { User } from '../mysql/tables/users';
 import { Faults, Unique } from './faults';
 import { OrderColumns } from './order-columns';
 
@@ -29,8 +30,8 @@ export interface ReadOptions {
 
 /** The contents of the four files. */
 export interface ImportData {
-  users: BulkUser[];
-  products: BulkProduct[];
+  users: User[];
+  products: Product[];
   /** Can be iterated more than once. */
   orders: Iterable<Order> & { readonly length: number };
 }
@@ -77,25 +78,20 @@ const itemRow = z.object({
  */
 export async function readImport(directory: string, options: ReadOptions): Promise<ImportData> {
   const faults = new Faults();
-  const onRead = await progressOf(directory, options);
-  const readRows = <S extends z.ZodObject>(
-    file: File,
-    schema: S,
-    take: (row: z.output<S>, line: number) => void,
-  ) => readFile({ directory, file, schema, faults, onRead }, take);
-  const users: BulkUser[] = [];
+  const source = { directory, faults, onRead: await progressOf(directory, options) };
+  const users: User[] = [];
   const userIds = new Unique('users.csv', 'id', faults);
   const emails = new Unique('users.csv', 'email', faults);
-  await readRows('users.csv', userRow, (user, line) => {
+  await readRows(source, 'users.csv', userRow, (user, line) => {
     userIds.add(user.id, line);
     emails.add(user.email.toLowerCase(), line);
     users.push(user);
   });
 
-  const products: BulkProduct[] = [];
+  const products: Product[] = [];
   const productIds = new Unique('products.csv', 'id', faults);
   const skus = new Unique('products.csv', 'sku', faults);
-  await readRows('products.csv', productRow, (product, line) => {
+  await readRows(source, 'products.csv', productRow, (product, line) => {
     productIds.add(product.id, line);
     skus.add(product.sku, line);
     products.push(product);
@@ -104,7 +100,7 @@ export async function readImport(directory: string, options: ReadOptions): Promi
   const orders = new OrderColumns();
   /** Of each order, by its index. */
   const orderLines: number[] = [];
-  await readRows('orders.csv', orderRow, ({ id, user_id, created_at }, line) => {
+  await readRows(source, 'orders.csv', orderRow, ({ id, user_id, created_at }, line) => {
     if (!userIds.has(user_id)) faults.add(`orders.csv:${line}: user_id: there is no user ${user_id}`);
     const first = orders.indexOf(id);
     if (first !== undefined) {
@@ -114,7 +110,7 @@ export async function readImport(directory: string, options: ReadOptions): Promi
     orders.add(id, user_id, created_at);
     orderLines.push(line);
   });
-  await readRows('order_items.csv', itemRow, (item, line) => {
+  await readRows(source, 'order_items.csv', itemRow, (item, line) => {
     const { order_id, product_id, quantity, unit_price } = item;
     const added = orders.addLine(order_id, { productId: product_id, quantity, unitPrice: unit_price });
     if (!added) faults.add(`order_items.csv:${line}: order_id: there is no order ${order_id}`);
@@ -159,14 +155,10 @@ async function progressOf(directory: string, { onProgress }: ReadOptions): Promi
 }
 
 /** Hands over the rows of a file one by one, with the lines that they end on. */
-async function readFile<S extends z.ZodObject>(
-  {
-    directory,
-    file,
-    schema,
-    faults,
-    onRead,
-  }: { directory: string; file: File; schema: S; faults: Faults; onRead: (bytes: number) => void },
+async function readRows<S extends z.ZodObject>(
+  { directory, faults, onRead }: { directory: string; faults: Faults; onRead: (bytes: number) => void },
+  file: File,
+  schema: S,
   take: (row: z.output<S>, line: number) => void,
 ): Promise<void> {
   const parser = parse({
