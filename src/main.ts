@@ -1,15 +1,21 @@
 import closeWithGrace from 'close-with-grace';
 import { Command, CommanderError } from 'commander';
 import { startApp } from './app';
+import { NotNow } from './cli/command';
 import { demoCommand, importCommand } from './cli/import';
 import { forgetCommand, newLogIdCommand } from './cli/logs';
 import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
 import { ConfigError, loadConfig, type Config } from './config';
 import { errorCode, errorMessage } from './domain/errors';
 import { Problem } from './domain/problems';
+import { ImportFaults } from './import/csv';
 import { createLogger } from './logger';
 import { failureOf } from './mysql/failures';
 import { migrate, MigrationError } from './mysql/migrate';
+import { GenerationLost } from './projections/projector/generation-lost';
+import { RebuildAbandoned, RedisUnavailable } from './projections/resync/builder';
+import { NoReadModel } from './projections/resync/resync';
+import { ResyncBusy } from './projections/resync/resync-lease';
 import { VERSION } from './version';
 
 const FINDINGS_OPTION = [
@@ -23,9 +29,11 @@ const FINDINGS_OPTION = [
  */
 export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
   let exitCode = 0;
-  const run = (command: (config: Config) => Promise<number>) => async () => {
-    exitCode = await command(loadConfig(env));
-  };
+  const run =
+    <A extends unknown[]>(command: (config: Config, ...args: A) => Promise<number>) =>
+    async (...args: A) => {
+      exitCode = await command(loadConfig(env), ...args);
+    };
   const program = new Command('tally')
     .description('Orders whose reports are always right.')
     .version(VERSION)
@@ -40,30 +48,22 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
       'import users.csv, products.csv, orders.csv and order_items.csv with their own ids, dates and prices',
     )
     .requiredOption('--dir <directory>', 'where the four files are')
-    .action(async ({ dir }: { dir: string }) => {
-      exitCode = await importCommand(loadConfig(env), dir);
-    });
+    .action(run(importCommand));
   program
     .command('demo')
     .description('fill the shop with a sample catalogue and some thousands of orders')
     .option('--seed <number>', 'another seed, other orders', '1')
-    .action(async ({ seed }: { seed: string }) => {
-      exitCode = await demoCommand(loadConfig(env), Number(seed));
-    });
+    .action(run(demoCommand));
   program
     .command('verify')
     .description('compare the read model with MySQL, key by key; changes nothing')
     .option(...FINDINGS_OPTION)
-    .action(async ({ findings }: { findings?: string }) => {
-      exitCode = await verifyCommand(loadConfig(env), findings);
-    });
+    .action(run(verifyCommand));
   program
     .command('repair')
     .description('verify, repair what is damaged in Redis, reconcile what other programs changed in MySQL')
     .option(...FINDINGS_OPTION)
-    .action(async ({ findings }: { findings?: string }) => {
-      exitCode = await repairCommand(loadConfig(env), findings);
-    });
+    .action(run(repairCommand));
   program
     .command('rebuild')
     .description('build a new read model beside the live one')
@@ -72,9 +72,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     .command('forget')
     .argument('<log>', 'id of the log, as `tally status` showed it')
     .description('remove the read model of a database that is gone from Redis')
-    .action(async (log: string) => {
-      exitCode = await forgetCommand(loadConfig(env), log);
-    });
+    .action(run(forgetCommand));
   program
     .command('new-log-id')
     .description('give the log of a copied database an id of its own')
@@ -107,10 +105,23 @@ async function migrateCommand(config: Config): Promise<number> {
   return 0;
 }
 
+/** Errors whose message is all that an operator needs. */
+const EXPLAINED = [
+  ConfigError,
+  GenerationLost,
+  ImportFaults,
+  MigrationError,
+  NoReadModel,
+  NotNow,
+  Problem,
+  RebuildAbandoned,
+  RedisUnavailable,
+  ResyncBusy,
+];
+
 /** One message for what an operator can put right; the whole error for what nobody foresaw. */
 function explain(error: unknown): unknown {
-  if (error instanceof ConfigError || error instanceof MigrationError || error instanceof Problem)
-    return error.message;
+  if (EXPLAINED.some((type) => error instanceof type)) return errorMessage(error);
   if (errorCode(error) === 'ER_ACCESS_DENIED_ERROR')
     return `MySQL refused the user of DATABASE_URL: ${errorMessage(error)}`;
   if (errorCode(error) === 'ER_NO_SUCH_TABLE' || errorCode(error) === 'ER_BAD_DB_ERROR')
