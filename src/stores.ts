@@ -25,32 +25,28 @@ export interface Stores {
   close(): Promise<void>;
 }
 
-export interface Listeners {
-  commits: CommitListener;
+export interface Listener extends CommitListener {
   /** Told how long each command waited for a connection, in seconds. */
   onPoolWait: (seconds: number) => void;
-  /** Told of each transaction how many commands it carried. */
-  onGroup: (commands: number) => void;
 }
 
 const CLOSE_MS = 2_000;
 
-const NOBODY: Listeners = {
-  commits: { committed: () => undefined, nudge: () => undefined },
+const NOBODY: Listener = {
+  committed: () => undefined,
+  nudge: () => undefined,
   onPoolWait: () => undefined,
-  onGroup: () => undefined,
 };
 
 /** Opens the stores; connects lazily, and Redis may be away. */
-export function openStores(config: Config, log: Logger, listeners = NOBODY): Stores {
-  const databases = openDatabases(config, listeners.onPoolWait);
+export function openStores(config: Config, log: Logger, listener = NOBODY): Stores {
+  const databases = openDatabases(config, listener.onPoolWait);
   const redis = connectRedis(config, 'projector', log);
   const requests = connectRedis(config, 'requests', log);
   const live = new LiveGeneration(redis, config.REDIS_PREFIX);
-  const writer = new Writer(databases.commands, listeners.commits, {
+  const writer = new Writer(databases.commands, listener, {
     timeoutMs: config.MYSQL_TIMEOUT_MS,
     maxWaiting: config.MYSQL_QUEUE_LIMIT,
-    onGroup: listeners.onGroup,
   });
   return {
     databases,

@@ -327,27 +327,28 @@ describe('a batch of an import', () => {
 
 test('a group is a fold in order of arrival; what is in the log already is answered from there', () => {
   const deletion = (id: number) => ({
-    kind: DELETE_ORDER,
-    input: orderId(id),
-    identity: uniqueIdentity(),
-    now,
+    command: { kind: DELETE_ORDER, input: orderId(id), identity: uniqueIdentity(), now },
   });
-  const commands = [deletion(1), deletion(1), deletion(9), deletion(2)];
-  const earlier = commands[3]?.identity.eventId ?? uniqueEventId();
+  const [first, again, unknown, repeated] = [deletion(1), deletion(1), deletion(9), deletion(2)];
+  const earlier = repeated.command.identity.eventId;
   const facts = {
     existing: new Set([orderId(1)]),
     free: new Map([[orderId(1), { order: order(1), asLogged: false }]]),
     latest: new Map(),
   };
   const found = { logged: logged({ type: 'OrderDeleted', order: order(2) }), requestHash: null };
-  const group = decideGroup(commands, new Map([[DELETE_ORDER, facts]]), new Map([[earlier, found]]));
-  expect(group.decisions).toMatchObject([
-    1, // the place of its own event, behind the one that corrects the log
-    { slug: 'order-not-found' },
-    { slug: 'order-not-found' },
-    { logged: found.logged, replayed: false },
+  const group = decideGroup(
+    [first, again, unknown, repeated],
+    new Map([[DELETE_ORDER, facts]]),
+    new Map([[earlier, found]]),
+  );
+  expect(group.accepted).toEqual(new Map([[first, 1]])); // behind the event that corrects the log
+  expect([...group.ended]).toMatchObject([
+    [again, { slug: 'order-not-found' }],
+    [unknown, { slug: 'order-not-found' }],
+    [repeated, { logged: found.logged, replayed: false }],
   ]);
   expect(group.events.map(({ body }) => body.type)).toEqual(['OrderCreated', 'OrderDeleted']);
-  expect(group.events[1]?.eventId).toBe(commands[0]?.identity.eventId);
+  expect(group.events[1]?.eventId).toBe(first.command.identity.eventId);
   expect([...group.rows.values()]).toEqual([[1]]);
 });

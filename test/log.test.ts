@@ -6,7 +6,7 @@ import type { LogPosition } from '../src/domain/log-position';
 import { append, type NewEvent } from '../src/mysql/append';
 import { failureOf } from '../src/mysql/failures';
 import {
-  latestEvents,
+  latestEventsOf,
   readAfter,
   readEventIds,
   readHead,
@@ -148,7 +148,7 @@ test('what the log last said of a subject, what it counts, and what has no row',
     event(901, { type: 'UserRegistered', name: 'Ada' }),
   );
   const latest = await databases.reads.session((session) =>
-    latestEvents(session, 'product', [901, 902, 904]),
+    session.ask(latestEventsOf('product', [901, 902, 904])),
   );
   expect([...latest].map(([id, { event }]) => [id, event])).toEqual([
     [901, { type: 'ProductAdded', productId: 901, name: 'Tee', sku: 'Tee' }],

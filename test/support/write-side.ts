@@ -36,13 +36,15 @@ export async function startWriteSide(
   const groups: number[] = [];
   let nudges = 0;
   const listener: CommitListener = {
-    committed: (told) => void appended.push(told),
+    committed(told, commands) {
+      appended.push(told);
+      groups.push(commands);
+    },
     nudge: () => void (nudges += 1),
   };
   const writer = new Writer(databases.commands, listener, {
     timeoutMs: config.MYSQL_TIMEOUT_MS,
     maxWaiting: config.MYSQL_QUEUE_LIMIT,
-    onGroup: (commands) => void groups.push(commands),
   });
   return {
     databases,
