@@ -1,7 +1,15 @@
 import type { FastifySchema } from 'fastify';
 import { z } from 'zod';
-import { getProduct, listProducts, product, productPage } from '../../catalogue/products';
-import { getUser, listUsers, user, userPage } from '../../catalogue/users';
+import {
+  getProduct,
+  getUser,
+  listProducts,
+  listUsers,
+  product,
+  productPage,
+  user,
+  userPage,
+} from '../../catalogue';
 import { CREATE_PRODUCT } from '../../commands/create-product';
 import { CREATE_USER } from '../../commands/create-user';
 import { DELETE_PRODUCT } from '../../commands/delete-product';
