@@ -3,5 +3,5 @@ import type { Config } from './config';
 
 export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, stream?: DestinationStream): Logger {
   const options = { level: config.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  return stream === undefined ? pino(options) : pino(options, stream);
+  return pino(options, stream);
 }

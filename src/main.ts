@@ -8,7 +8,7 @@ import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './c
 import { ConfigError, loadConfig, type Config } from './config';
 import { errorCode, errorMessage } from './domain/errors';
 import { Problem } from './domain/problems';
-import { ImportFaults } from './import/csv';
+import { ImportFaults } from './import/faults';
 import { createLogger } from './logger';
 import { failureOf } from './mysql/failures';
 import { migrate, MigrationError } from './mysql/migrate';

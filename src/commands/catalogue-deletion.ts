@@ -2,18 +2,17 @@ import type { EventBody, LoggedEvent } from '../domain/events';
 import { Problem } from '../domain/problems';
 import { statedBy, type Stated } from '../domain/reconcile';
 import { latestEventsOf } from '../mysql/log';
-import { both, mapQuery, select, type Query, type Statement } from '../mysql/session';
+import { both, mapQuery, select, type Query } from '../mysql/session';
 import type { CommandKind, Draft } from './writer/command';
 import { correctionId } from './writer/identity';
 
 /** What tells the deletion of a product from that of a user. */
-interface Entry<Id, T> {
+interface Entry<T> {
   kind: 'product' | 'user';
   removed: EventBody & { type: T };
   lock: (id: number) => Query<Stated | undefined>;
   /** Finds an order that refers to it. */
   references: string;
-  deleteRow: (id: Id) => Statement[];
 }
 
 export interface DeletionFacts {
@@ -30,8 +29,7 @@ export function catalogueDeletion<Id extends number, T extends 'ProductRemoved' 
   removed,
   lock,
   references,
-  deleteRow,
-}: Entry<Id, T>): CommandKind<Id, DeletionFacts, Id, T> {
+}: Entry<T>): CommandKind<Id, DeletionFacts, Id, T> {
   return {
     events: [removed.type],
     shares: false,
@@ -54,6 +52,6 @@ export function catalogueDeletion<Id extends number, T extends 'ProductRemoved' 
       return { row: id, events: [added, own] };
     },
 
-    write: (ids) => ids.flatMap(deleteRow),
+    write: (ids) => [{ sql: `DELETE FROM ${kind}s WHERE id IN (?)`, parameters: [ids] }],
   };
 }

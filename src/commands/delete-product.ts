@@ -1,5 +1,5 @@
 import type { ProductId } from '../domain/ids';
-import { deleteProduct, lockProduct } from '../mysql/tables/products';
+import { lockProduct } from '../mysql/tables/products';
 import { catalogueDeletion } from './catalogue-deletion';
 
 /** Removes a product that no order refers to. Refused with `product-not-found`, `product-in-use`. */
@@ -8,5 +8,4 @@ export const DELETE_PRODUCT = catalogueDeletion<ProductId, 'ProductRemoved'>({
   removed: { type: 'ProductRemoved' },
   lock: lockProduct,
   references: 'SELECT 1 FROM order_items WHERE product_id = ? LIMIT 1',
-  deleteRow: deleteProduct,
 });

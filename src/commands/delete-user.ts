@@ -1,5 +1,5 @@
 import type { UserId } from '../domain/ids';
-import { deleteUser, lockUser } from '../mysql/tables/users';
+import { lockUser } from '../mysql/tables/users';
 import { catalogueDeletion } from './catalogue-deletion';
 
 /** Removes a user who has no orders. Refused with `user-not-found`, `user-in-use`. */
@@ -8,5 +8,4 @@ export const DELETE_USER = catalogueDeletion<UserId, 'UserRemoved'>({
   removed: { type: 'UserRemoved' },
   lock: lockUser,
   references: 'SELECT 1 FROM orders WHERE user_id = ? LIMIT 1',
-  deleteRow: deleteUser,
 });

@@ -40,7 +40,7 @@ export const PRODUCTS: Bulk<Product> = {
   contentOf: ({ name, sku, price }) => JSON.stringify([name, sku, formatMinor(price)]),
   uniqueOf: ({ sku }) => sku,
   find: productsByIdOrSku,
-  insert: (items, now) => [insertProducts(items, now)],
+  insert: insertProducts,
 };
 
 export const USERS: Bulk<User> = {
@@ -50,7 +50,7 @@ export const USERS: Bulk<User> = {
   contentOf: ({ name, email }) => JSON.stringify([name, email]),
   uniqueOf: ({ email }) => email.toLowerCase(),
   find: usersByIdOrEmail,
-  insert: (items, now) => [insertUsers(items, now)],
+  insert: insertUsers,
 };
 
 export const ORDERS: Bulk<Order> = {

@@ -13,8 +13,6 @@ import type { User } from '../mysql/tables/users';
 import { Faults, Unique } from './faults';
 import { OrderColumns } from './order-columns';
 
-export { ImportFaults } from './faults';
-
 /** More lines than this make one event too large to be applied in one go. */
 const MAX_LINES_PER_ORDER = 1000;
 

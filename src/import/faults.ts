@@ -5,10 +5,10 @@ const MAX_FAULTS = 100;
 export class ImportFaults extends Error {
   override readonly name = 'ImportFaults';
 
-  /** @param faults the first of them; the message lists them. */
+  /** @param faults the first of them; the message lists them. @param count how many there are. */
   constructor(
     readonly faults: string[],
-    count: number,
+    readonly count: number,
   ) {
     const more = count > faults.length ? [`… and ${count - faults.length} more`] : [];
     super([...faults, ...more, `${count} fault(s) in the files; nothing was imported`].join('\n'));

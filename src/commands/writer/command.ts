@@ -61,7 +61,7 @@ export interface Draft extends Statable {
 }
 
 /** A command, ready to be carried out. */
-export interface Command<T extends EventType = EventType, Told = unknown> extends Request {
-  kind: CommandKind<unknown, unknown, unknown, T, Told>;
+export interface Command extends Request {
+  kind: CommandKind<unknown, unknown, unknown, EventType, unknown>;
   input: unknown;
 }

@@ -12,8 +12,6 @@ import { outcomeUnknown, Pending, type Caller } from './pending';
 import { isReceiptOf, receiptOf, type Receipt } from './receipts';
 import { carryOut, CommitInDoubt, type Outcome } from './transaction';
 
-export type { Receipt } from './receipts';
-
 export interface CommitListener {
   /** A transaction with this many commands was committed; transactions may be told out of order. */
   committed(appended: Appended, commands: number): void;

@@ -78,13 +78,9 @@ export function insertNewProduct(product: NewProduct, createdAt: Instant): State
 }
 
 /** Inserts products that bring their ids. */
-export function insertProducts(products: Product[], createdAt: Instant): Statement {
+export function insertProducts(products: Product[], createdAt: Instant): Statement[] {
   const values = products.map((product) => [product.id, ...valuesOf(product, createdAt)]);
-  return { sql: `INSERT INTO products (${COLUMNS}) VALUES ?`, parameters: [values] };
-}
-
-export function deleteProduct(id: ProductId): Statement[] {
-  return [{ sql: 'DELETE FROM products WHERE id = ?', parameters: [id] }];
+  return [{ sql: `INSERT INTO products (${COLUMNS}) VALUES ?`, parameters: [values] }];
 }
 
 function valuesOf({ name, sku, price }: NewProduct, createdAt: Instant): string[] {

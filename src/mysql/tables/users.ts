@@ -75,13 +75,9 @@ export function insertNewUser(user: NewUser, createdAt: Instant): Statement[] {
 }
 
 /** Inserts users who bring their ids. */
-export function insertUsers(users: User[], createdAt: Instant): Statement {
+export function insertUsers(users: User[], createdAt: Instant): Statement[] {
   const values = users.map((user) => [user.id, ...valuesOf(user, createdAt)]);
-  return { sql: `INSERT INTO users (${COLUMNS}) VALUES ?`, parameters: [values] };
-}
-
-export function deleteUser(id: UserId): Statement[] {
-  return [{ sql: 'DELETE FROM users WHERE id = ?', parameters: [id] }];
+  return [{ sql: `INSERT INTO users (${COLUMNS}) VALUES ?`, parameters: [values] }];
 }
 
 function valuesOf({ name, email }: NewUser, createdAt: Instant): string[] {
