@@ -36,7 +36,7 @@ export function catalogueDeletion<Id extends number, T extends 'ProductRemoved' 
 
     // Waits for the row: were it passed over while locked, a busy one could never be deleted. The log is read after the row
     // is locked, so that nobody appends an event about it in between.
-    lookUp: ([id = NaN]) =>
+    lookUp: ([id]) =>
       mapQuery(
         both(both(lock(id), select(references, [id])), latestEventsOf(kind, [id])),
         ([[stated, found], latest]) => ({ stated, isInUse: found.length > 0, latest: latest.get(id) }),
@@ -52,6 +52,6 @@ export function catalogueDeletion<Id extends number, T extends 'ProductRemoved' 
       return { row: id, events: [added, own] };
     },
 
-    write: (ids) => [{ sql: `DELETE FROM ${kind}s WHERE id IN (?)`, parameters: [ids] }],
+    write: ([id]) => [{ sql: `DELETE FROM ${kind}s WHERE id = ?`, parameters: [id] }],
   };
 }

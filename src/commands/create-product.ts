@@ -3,17 +3,13 @@ import { mapQuery, select, type Statement } from '../mysql/session';
 import { insertNewProduct, type NewProduct } from '../mysql/tables/products';
 import type { CommandKind } from './writer/command';
 
-interface Facts {
-  isTaken: boolean;
-}
-
 /** Adds a product to the catalogue. Refused with `sku-taken`. */
-export const CREATE_PRODUCT: CommandKind<NewProduct, Facts, Statement[], 'ProductAdded'> = {
+export const CREATE_PRODUCT: CommandKind<NewProduct, { isTaken: boolean }, Statement[], 'ProductAdded'> = {
   events: ['ProductAdded'],
   shares: false,
 
-  lookUp(inputs) {
-    const taken = select('SELECT id FROM products WHERE sku IN (?)', [inputs.map(({ sku }) => sku)]);
+  lookUp([{ sku }]) {
+    const taken = select('SELECT id FROM products WHERE sku = ?', [sku]);
     return mapQuery(taken, (rows) => ({ isTaken: rows.length > 0 }));
   },
 
@@ -26,5 +22,5 @@ export const CREATE_PRODUCT: CommandKind<NewProduct, Facts, Statement[], 'Produc
     };
   },
 
-  write: (rows) => rows.flat(),
+  write: ([insert]) => insert,
 };

@@ -3,17 +3,13 @@ import { mapQuery, select, type Statement } from '../mysql/session';
 import { insertNewUser, type NewUser } from '../mysql/tables/users';
 import type { CommandKind } from './writer/command';
 
-interface Facts {
-  isTaken: boolean;
-}
-
 /** Registers a user. Refused with `email-taken`. */
-export const CREATE_USER: CommandKind<NewUser, Facts, Statement[], 'UserRegistered'> = {
+export const CREATE_USER: CommandKind<NewUser, { isTaken: boolean }, Statement[], 'UserRegistered'> = {
   events: ['UserRegistered'],
   shares: false,
 
-  lookUp(inputs) {
-    const taken = select('SELECT id FROM users WHERE email IN (?)', [inputs.map(({ email }) => email)]);
+  lookUp([{ email }]) {
+    const taken = select('SELECT id FROM users WHERE email = ?', [email]);
     return mapQuery(taken, (rows) => ({ isTaken: rows.length > 0 }));
   },
 
@@ -26,5 +22,5 @@ export const CREATE_USER: CommandKind<NewUser, Facts, Statement[], 'UserRegister
     };
   },
 
-  write: (rows) => rows.flat(),
+  write: ([insert]) => insert,
 };

@@ -107,7 +107,7 @@ export function addMissing<T>(
   return {
     events: ['ProductAdded', 'UserRegistered', 'OrderCreated'],
     shares: false,
-    lookUp: ([items = []]) =>
+    lookUp: ([items]) =>
       both(
         bulk.find(items),
         latestEventsOf(
@@ -124,7 +124,7 @@ export function addMissing<T>(
         events: missing.flatMap((item) => draftsOf(bulk, item, latest.get(bulk.idOf(item)))),
       };
     },
-    write: (rows) => rows.flat(),
+    write: ([insert]) => insert,
   };
 }
 

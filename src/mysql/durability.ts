@@ -8,9 +8,11 @@ const WANTED: Record<string, [value: string, why: string]> = {
 
 /** What is weaker than Tally's promise needs: one sentence for each setting, none where all is well. */
 export async function durabilityWarnings(database: Database): Promise<string[]> {
-  const rows = await database.rows<{ Variable_name: string; Value: string }>(
-    'SHOW GLOBAL VARIABLES WHERE Variable_name IN (?)',
-    [Object.keys(WANTED)],
+  const rows = await database.session((session) =>
+    session.rows<{ Variable_name: string; Value: string }>(
+      'SHOW GLOBAL VARIABLES WHERE Variable_name IN (?)',
+      [Object.keys(WANTED)],
+    ),
   );
   const values = new Map(rows.map((row) => [row.Variable_name, row.Value]));
   return Object.entries(WANTED).flatMap(([name, [wanted, why]]) => {

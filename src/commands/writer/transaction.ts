@@ -5,7 +5,7 @@ import type { Dialect } from '../../mysql/dialect';
 import { isBeforeCommit } from '../../mysql/failures';
 import type { Database } from '../../mysql/pool';
 import { all, both, mapQuery, type Query, type Session } from '../../mysql/session';
-import type { Command, Draft } from './command';
+import type { Command, Draft, NonEmpty } from './command';
 import { uniqueEventId } from './identity';
 import type { Pending } from './pending';
 import { receiptOf, type Receipt } from './receipts';
@@ -97,8 +97,8 @@ async function lookUp(session: Session, group: Pending[], dialect: Dialect): Pro
   return { facts: new Map([...facts, ...completed]), logged: loggedSince };
 }
 
-function inputsByKind(group: Pending[]): Map<Kind, unknown[]> {
-  const inputs = new Map<Kind, unknown[]>();
+function inputsByKind(group: Pending[]): Map<Kind, NonEmpty<unknown>> {
+  const inputs = new Map<Kind, NonEmpty<unknown>>();
   for (const { command } of group) {
     const same = inputs.get(command.kind);
     if (same === undefined) inputs.set(command.kind, [command.input]);
@@ -114,7 +114,7 @@ interface DecidedGroup<C> {
   accepted: Map<C, number>;
   events: NewEvent[];
   /** Of the accepted commands. */
-  rows: Map<Kind, unknown[]>;
+  rows: Map<Kind, NonEmpty<unknown>>;
 }
 
 /** Pure: decides a group, as a fold in the order in which the commands came. */
@@ -126,7 +126,7 @@ export function decideGroup<C extends { command: Command }>(
   const ended = new Map<C, Outcome>();
   const accepted = new Map<C, number>();
   const events: NewEvent[] = [];
-  const rows = new Map<Kind, unknown[]>();
+  const rows = new Map<Kind, NonEmpty<unknown>>();
   for (const member of group) {
     const { kind, input, identity, now } = member.command;
     const found = logged.get(identity.eventId);
@@ -134,14 +134,14 @@ export function decideGroup<C extends { command: Command }>(
       ended.set(member, receiptOf(found, identity));
       continue;
     }
-    const same = rows.get(kind) ?? [];
-    const decision = kind.decide(facts.get(kind), same, input, now);
+    const same = rows.get(kind);
+    const decision = kind.decide(facts.get(kind), same ?? [], input, now);
     if (decision === 'locked' || decision instanceof Problem || 'told' in decision) {
       ended.set(member, decision);
       continue;
     }
-    rows.set(kind, same);
-    same.push(decision.row);
+    if (same === undefined) rows.set(kind, [decision.row]);
+    else same.push(decision.row);
     events.push(...identified(member.command, decision.events));
     accepted.set(member, events.length - 1);
   }

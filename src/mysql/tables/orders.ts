@@ -124,7 +124,6 @@ function lineOf(item: ItemRow): OrderLine {
 
 /** Inserts orders, which get their ids from MySQL, and their lines (see inserted.ts). */
 export function insertNewOrders(orders: OrderContent[]): Statement[] {
-  if (orders.length === 0) return [];
   const fingerprints = orders.map(fingerprint);
   const rows = orders.map((order, index) => [...contentOf(order), 1, fingerprints[index] ?? 0]);
   return [
@@ -154,7 +153,6 @@ function setInsertedOf(fingerprints: number[]): Statement {
 
 /** Inserts whole orders that bring their ids. */
 export function insertOrders(orders: Order[]): Statement[] {
-  if (orders.length === 0) return [];
   const rows = orders.map((order) => [order.orderId, ...contentOf(order), 1, fingerprint(order)]);
   return [
     { sql: `INSERT INTO orders (${ORDER_COLUMNS}) VALUES ?`, parameters: [rows] },
@@ -178,7 +176,6 @@ function insertItems(orders: [id: string, lines: OrderLine[]][]): Statement {
 }
 
 export function deleteOrders(ids: OrderId[]): Statement[] {
-  if (ids.length === 0) return [];
   return [
     { sql: 'DELETE FROM order_items WHERE order_id IN (?)', parameters: [ids] },
     { sql: 'DELETE FROM orders WHERE id IN (?)', parameters: [ids] },
