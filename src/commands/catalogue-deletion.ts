@@ -13,6 +13,7 @@ interface Entry<T> {
   lock: (id: number) => Query<Stated | undefined>;
   /** Finds an order that refers to it. */
   references: string;
+  deletion: string;
 }
 
 export interface DeletionFacts {
@@ -29,6 +30,7 @@ export function catalogueDeletion<Id extends number, T extends 'ProductRemoved' 
   removed,
   lock,
   references,
+  deletion,
 }: Entry<T>): CommandKind<Id, DeletionFacts, Id, T> {
   return {
     events: [removed.type],
@@ -52,6 +54,6 @@ export function catalogueDeletion<Id extends number, T extends 'ProductRemoved' 
       return { row: id, events: [added, own] };
     },
 
-    write: ([id]) => [{ sql: `DELETE FROM ${kind}s WHERE id = ?`, parameters: [id] }],
+    write: ([id]) => [{ sql: deletion, parameters: [id] }],
   };
 }

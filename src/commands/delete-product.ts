@@ -8,4 +8,5 @@ export const DELETE_PRODUCT = catalogueDeletion<ProductId, 'ProductRemoved'>({
   removed: { type: 'ProductRemoved' },
   lock: lockProduct,
   references: 'SELECT 1 FROM order_items WHERE product_id = ? LIMIT 1',
+  deletion: 'DELETE FROM products WHERE id = ?',
 });

@@ -8,4 +8,5 @@ export const DELETE_USER = catalogueDeletion<UserId, 'UserRemoved'>({
   removed: { type: 'UserRemoved' },
   lock: lockUser,
   references: 'SELECT 1 FROM orders WHERE user_id = ? LIMIT 1',
+  deletion: 'DELETE FROM users WHERE id = ?',
 });
