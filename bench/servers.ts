@@ -29,7 +29,6 @@ export class Servers {
     const { PATH } = process.env;
     const started = await startServers({
       env: PATH === undefined ? {} : { PATH }, // never those of DATABASE_URL: the bench measures its own
-      ephemeral: true,
       large: true,
       allowInstall: true,
       log: (line) => console.log(line),
@@ -64,7 +63,7 @@ export class Servers {
       runDir,
       dataDir: join(runDir, 'data'),
       logFile: join(runDir, 'redis.log'),
-      ephemeral: true,
+      size: 'small',
       onDeath: (message) => console.error(message),
     });
     this.cleanup.add(running.stop);

@@ -9,10 +9,11 @@ const SOCKET_PATH_BYTES = 103;
 const LONGEST_SOCKET = 'tally-1234567-XXXXXX/mysql.sock.lock';
 
 export interface HomeOptions {
-  ephemeral: boolean;
-  /** Where data is kept that is not ephemeral. */
+  /** Where the data stays; without it, the data is deleted at the end. One launcher at a time: see data-lock.ts. */
   dataDir?: string;
+  /** Whether MySQL gets memory and logs for a million orders. It then starts more slowly. */
   large?: boolean;
+  /** Called when a server that was started here stops by itself. */
   onDeath?: (message: string) => void;
 }
 
@@ -23,22 +24,21 @@ export interface Home {
   leave(): Promise<void>;
 }
 
-export function makeHome({ ephemeral, dataDir, large = false, onDeath }: HomeOptions): Home {
+export function makeHome({ dataDir, large = false, onDeath = () => undefined }: HomeOptions): Home {
   let made: Promise<string> | undefined;
   return {
     async place({ service }) {
       made ??= makeRunDir();
       const runDir = await made;
-      const root = ephemeral || dataDir === undefined ? runDir : path.resolve(dataDir);
+      const root = dataDir === undefined ? runDir : path.resolve(dataDir);
       const logDir = path.join(root, 'log');
       await mkdir(logDir, { recursive: true });
       return {
         runDir,
         dataDir: path.join(root, service),
         logFile: path.join(logDir, `${service}.log`),
-        ephemeral,
-        large,
-        onDeath: (message) => onDeath?.(message),
+        size: large ? 'large' : dataDir === undefined ? 'small' : 'medium',
+        onDeath,
       };
     },
     async leave() {

@@ -13,6 +13,12 @@ const INITIALISE_WITHIN_MS = 120_000;
 /** A server that root starts must be told to stay root. Changing its user would undo `endingWithParent`. */
 const AS_ROOT = process.getuid?.() === 0 ? ['--user=root'] : [];
 
+const SIZES = {
+  small: { redoLogSize: '16M', bufferPoolSize: '64M' },
+  medium: { redoLogSize: '96M', bufferPoolSize: '256M' },
+  large: { redoLogSize: '512M', bufferPoolSize: '1G' },
+};
+
 /** How MariaDB and MySQL differ. */
 interface Flavour {
   server: string;
@@ -84,7 +90,7 @@ function findMysql(folder: string[]): Flavour | undefined {
 
 async function start(flavour: Flavour, place: Place): Promise<RunningServer & { pid: number }> {
   const { runDir, dataDir, logFile, onDeath } = place;
-  const { redoLogSize, bufferPoolSize } = sizesOf(place);
+  const { redoLogSize, bufferPoolSize } = SIZES[place.size];
   const redoLog = `${flavour.redoLogSize}=${redoLogSize}`;
   // Not /tmp: at its start, MariaDB deletes all temporary tables there, also those of other servers.
   const tmpDir = `--tmpdir=${runDir}`;
@@ -125,12 +131,6 @@ async function start(flavour: Flavour, place: Place): Promise<RunningServer & { 
   const url = new URL('mysql://root@localhost/tally');
   url.searchParams.set('socketPath', socket);
   return { url: url.href, ...child };
-}
-
-function sizesOf({ large, ephemeral }: Place): { redoLogSize: string; bufferPoolSize: string } {
-  if (large === true) return { redoLogSize: '512M', bufferPoolSize: '1G' };
-  if (ephemeral) return { redoLogSize: '16M', bufferPoolSize: '64M' };
-  return { redoLogSize: '96M', bufferPoolSize: '256M' };
 }
 
 /** Initialises under another name and renames at the end: half an initialisation never looks like a complete one. */

@@ -27,10 +27,11 @@ export interface Place {
   /** The server's own data directory. Its parent exists. */
   dataDir: string;
   logFile: string;
-  /** The data is deleted at the end. Memory and logs are small, so that the server starts fast; it is no less durable. */
-  ephemeral: boolean;
-  /** Memory and logs are large enough to measure with a million orders. */
-  large?: boolean;
+  /**
+   * Of its memory and logs. A small server starts fast and is no less durable; a large one is large enough to measure with
+   * a million orders.
+   */
+  size: 'small' | 'medium' | 'large';
   onDeath: (message: string) => void;
 }
 

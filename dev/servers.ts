@@ -1,38 +1,27 @@
 import { defaultSearchPath } from './command';
 import { findDocker, startService } from './compose';
-import { makeHome } from './home';
+import { makeHome, type HomeOptions } from './home';
 import { installPackages } from './install';
 import { LaunchError } from './launch-error';
 import { mysql } from './mysql-server';
 import { redis } from './redis-server';
 import type { RunningServer, ServerKind } from './server-kind';
 
-export type StartOptions = {
+export interface StartOptions extends HomeOptions {
   /** Gives DATABASE_URL, REDIS_URL and PATH. */
   env: NodeJS.ProcessEnv;
   /** Whether apt-get may install missing programs. */
   allowInstall: boolean;
   /** Gets one line for each server: which one is used, and why. */
   log: (line: string) => void;
-  /** Called when a server that was started here stops by itself. */
-  onDeath?: (message: string) => void;
   /** The folders to search for programs; the default is `defaultSearchPath`. */
   searchPath?: string[];
-  /** Whether MySQL gets memory and logs for a million orders. It then starts more slowly. */
-  large?: boolean;
-} & (KeptData | { ephemeral: true; dataDir?: string });
-
-interface KeptData {
-  /** Whether `stop` deletes the data. The volume of a Compose service always stays. */
-  ephemeral: false;
-  /** One launcher at a time may use it: see data-lock.ts. */
-  dataDir: string;
 }
 
 export interface Servers {
   databaseUrl: string;
   redisUrl: string;
-  /** Stops only what was started here. May be called twice. */
+  /** Stops only what was started here. The volume of a Compose service always stays. May be called twice. */
   stop: () => Promise<void>;
 }
 
@@ -92,7 +81,7 @@ export async function startServers(options: StartOptions): Promise<Servers> {
     return { databaseUrl: database.value.url, redisUrl: readModel.value.url, stop };
   }
   await Promise.allSettled(running.map((server) => server.stop()));
-  // The error names a log in an ephemeral home, so that home stays. The next launcher removes it.
-  if (!options.ephemeral) await home.leave();
+  // Without a data directory the error names a log in the home, so that home stays. The next launcher removes it.
+  if (options.dataDir !== undefined) await home.leave();
   throw results.find((result) => result.status === 'rejected')?.reason;
 }

@@ -24,7 +24,6 @@ const bestSellers = z.array(z.object({ product_id: z.int(), quantity_sold: z.int
 async function smoke(node: string): Promise<void> {
   const servers = await startServers({
     env: { PATH: process.env.PATH }, // never the developer's own database
-    ephemeral: true,
     allowInstall: true,
     log: (line) => console.error(line),
   });

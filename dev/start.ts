@@ -93,7 +93,7 @@ function start({ dataDir, allowInstall, watch }: Options): void {
     const dataLock = process.env.DATABASE_URL && process.env.REDIS_URL ? undefined : await lock(dataDir);
     if (dataLock) undo.unshift(dataLock.release);
 
-    const options = { env: process.env, dataDir, ephemeral: false, allowInstall, log: say, onDeath } as const;
+    const options = { env: process.env, dataDir, allowInstall, log: say, onDeath };
     const { databaseUrl, redisUrl, stop } = await startServers(options);
     undo.unshift(stop);
     if (stopping) return;

@@ -43,14 +43,14 @@ export async function startApp(
   });
   // The projector and the writer need each other: what is committed goes to the projector.
   const stores = openStores(config, log, {
-    commits: {
-      committed: (appended) => projector.offer(appended),
-      nudge: () => projector.nudge(),
+    committed(appended, commands) {
+      projector.offer(appended);
+      metrics.commandsPerTransaction.observe(commands);
     },
+    nudge: () => projector.nudge(),
     onPoolWait: (seconds) => metrics.poolWaitSeconds.observe(seconds),
-    onGroup: (commands) => metrics.commandsPerTransaction.observe(commands),
   });
-  const { databases, redis, requests, live, commands } = stores;
+  const { databases, redis, requests, live, writer } = stores;
 
   const supervisor = new ResyncSupervisor(
     {
@@ -101,7 +101,8 @@ export async function startApp(
     version: VERSION,
     log,
     context: {
-      commands,
+      writer,
+      maxOrderTotal: config.MAX_ORDER_TOTAL,
       reader,
       database: databases.reads,
       metrics,

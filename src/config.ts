@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { HIGHEST_ORDER_TOTAL, parseMinor, type Minor } from './domain/money';
 import { plainEnglish } from './domain/plain-english';
 
-const milliseconds = (fallback: number, min: number, max: number) =>
+/** A whole number within bounds. */
+const whole = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
 function orderTotal(text: string, context: z.RefinementCtx): Minor {
@@ -27,115 +28,88 @@ function isDatabaseUrl(text: string): boolean {
  * The environment variables and what they mean. This is the one home of every default; the README's table is kept equal
  * to it by a test.
  */
-export const SETTINGS = {
-  DATABASE_URL: {
-    schema: z.string().refine(isDatabaseUrl, 'must be like mysql://user:password@host:3306/database'),
-    about:
+export const SETTINGS = z.object({
+  DATABASE_URL: z
+    .string()
+    .refine(isDatabaseUrl, 'must be like mysql://user:password@host:3306/database')
+    .describe(
       'MySQL 8.0+ or MariaDB 10.6+, as `mysql://user:password@host:3306/database` (`?socketPath=` for a socket)',
-  },
-  REDIS_URL: {
-    schema: z.string().min(1),
-    about:
+    ),
+  REDIS_URL: z
+    .string()
+    .min(1)
+    .describe(
       'Redis 7.0+ or Valkey 7.2+, as `redis://host:6379` or the path of a socket; with sentinels only its user, password and database count',
-  },
-  REDIS_SENTINELS: {
-    schema: z
-      .string()
-      .regex(/^[^,:\s]+:\d+(,[^,:\s]+:\d+)*$/, 'must be like host:26379,host:26379')
-      .transform((text) => text.split(',').map(sentinelAddress))
-      .optional(),
-    about: 'sentinels that know the primary, as `host:26379,host:26379`; needs `REDIS_SENTINEL_NAME`',
-  },
-  REDIS_SENTINEL_NAME: {
-    schema: z.string().min(1).optional(),
-    about: 'name of the primary at the sentinels',
-  },
-  REDIS_PREFIX: {
-    schema: z
-      .string()
-      .regex(/^[A-Za-z0-9_-]{1,40}$/, 'must be 1 to 40 letters, digits, - or _')
-      .default('tally'),
-    about:
+    ),
+  REDIS_SENTINELS: z
+    .string()
+    .regex(/^[^,:\s]+:\d+(,[^,:\s]+:\d+)*$/, 'must be like host:26379,host:26379')
+    .transform((text) => text.split(',').map(sentinelAddress))
+    .optional()
+    .describe('sentinels that know the primary, as `host:26379,host:26379`; needs `REDIS_SENTINEL_NAME`'),
+  REDIS_SENTINEL_NAME: z.string().min(1).optional().describe('name of the primary at the sentinels'),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,40}$/, 'must be 1 to 40 letters, digits, - or _')
+    .default('tally')
+    .describe(
       'first part of every key; on one Redis, only services with copies of one database need different ones',
-  },
-  HOST: { schema: z.string().min(1).default('127.0.0.1'), about: 'address to listen on' },
-  PORT: {
-    schema: z.coerce.number().int().min(0).max(65_535).default(3000),
-    about: 'port to listen on; 0 takes a free one',
-  },
-  LOG_LEVEL: {
-    schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-    about: 'lowest level that is logged',
-  },
-  MAX_CONNECTIONS: {
-    schema: z.coerce.number().int().min(10).max(100_000).default(4000),
-    about: 'HTTP connections at a time; further ones are closed at once',
-  },
-  REQUEST_TIMEOUT_MS: {
-    schema: milliseconds(30_000, 100, 300_000),
-    about: 'how long a client may take to send its request; then it is answered 408',
-  },
-  DOCS: {
-    schema: z.enum(['on', 'off']).default('on'),
-    about: 'whether `/docs` shows the API in a browser; `/openapi.json` describes it in any case',
-  },
-  BODY_LIMIT_BYTES: {
-    schema: z.coerce.number().int().min(1024).max(10_485_760).default(65_536),
-    about: 'largest request body; a larger one is answered 413',
-  },
-  MAX_ORDER_TOTAL: {
-    schema: z.string().default('1000000.00').transform(orderTotal),
-    about: 'highest total of one order, at most `10000000000.00`; a higher one is answered 422',
-  },
-  PROJECTION_WAIT_MS: {
-    schema: milliseconds(1000, 0, 60_000),
-    about: 'how long the answer to a command waits until the reports contain it',
-  },
-  READ_WAIT_MS: {
-    schema: milliseconds(2000, 0, 60_000),
-    about: 'how long a read with `Tally-Min-Position` waits for that position before it is answered 503',
-  },
-  PROJECTION_POLL_MS: {
-    schema: milliseconds(500, 10, 60_000),
-    about: 'how often the projector asks MySQL for events that it was not told of',
-  },
-  VERIFY_INTERVAL_S: {
-    schema: z.coerce.number().int().min(0).max(2_592_000).default(3600),
-    about: 'how often the read model is verified and repaired in the background; 0 only at start',
-  },
-  REBUILD_MIN_INTERVAL_S: {
-    schema: z.coerce.number().int().min(0).max(86_400).default(300),
-    about: 'drift that cannot be repaired key by key is answered by a rebuild, not more often than this',
-  },
-  MYSQL_POOL_SIZE: {
-    schema: z.coerce.number().int().min(1).max(500).default(10),
-    about: 'connections for commands; reads and the projector have a few of their own',
-  },
-  MYSQL_QUEUE_LIMIT: {
-    schema: z.coerce.number().int().min(1).max(100_000).default(1000),
-    about: 'commands that may wait for their turn; further ones are answered 503 `overloaded`',
-  },
-  MYSQL_TIMEOUT_MS: {
-    schema: milliseconds(5000, 100, 120_000),
-    about: 'how long a command may take from its arrival, and the longest wait for an answer of MySQL',
-  },
-  REDIS_TIMEOUT_MS: {
-    schema: milliseconds(2000, 50, 60_000),
-    about: 'longest wait for an answer of Redis',
-  },
-  SHUTDOWN_TIMEOUT_MS: {
-    schema: milliseconds(10_000, 100, 300_000),
-    about: 'how long a shutdown waits for requests in flight',
-  },
-} as const satisfies Record<string, { schema: z.ZodType; about: string }>;
+    ),
+  HOST: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
+  PORT: whole(3000, 0, 65_535).describe('port to listen on; 0 takes a free one'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('lowest level that is logged'),
+  MAX_CONNECTIONS: whole(4000, 10, 100_000).describe(
+    'HTTP connections at a time; further ones are closed at once',
+  ),
+  REQUEST_TIMEOUT_MS: whole(30_000, 100, 300_000).describe(
+    'how long a client may take to send its request; then it is answered 408',
+  ),
+  DOCS: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe('whether `/docs` shows the API in a browser; `/openapi.json` describes it in any case'),
+  BODY_LIMIT_BYTES: whole(65_536, 1024, 10_485_760).describe(
+    'largest request body; a larger one is answered 413',
+  ),
+  MAX_ORDER_TOTAL: z
+    .string()
+    .default('1000000.00')
+    .transform(orderTotal)
+    .describe('highest total of one order, at most `10000000000.00`; a higher one is answered 422'),
+  PROJECTION_WAIT_MS: whole(1000, 0, 60_000).describe(
+    'how long the answer to a command waits until the reports contain it',
+  ),
+  READ_WAIT_MS: whole(2000, 0, 60_000).describe(
+    'how long a read with `Tally-Min-Position` waits for that position before it is answered 503',
+  ),
+  PROJECTION_POLL_MS: whole(500, 10, 60_000).describe(
+    'how often the projector asks MySQL for events that it was not told of',
+  ),
+  VERIFY_INTERVAL_S: whole(3600, 0, 2_592_000).describe(
+    'how often the read model is verified and repaired in the background; 0 only at start',
+  ),
+  REBUILD_MIN_INTERVAL_S: whole(300, 0, 86_400).describe(
+    'drift that cannot be repaired key by key is answered by a rebuild, not more often than this',
+  ),
+  MYSQL_POOL_SIZE: whole(10, 1, 500).describe(
+    'connections for commands; reads and the projector have a few of their own',
+  ),
+  MYSQL_QUEUE_LIMIT: whole(1000, 1, 100_000).describe(
+    'commands that may wait for their turn; further ones are answered 503 `overloaded`',
+  ),
+  MYSQL_TIMEOUT_MS: whole(5000, 100, 120_000).describe(
+    'how long a command may take from its arrival, and the longest wait for an answer of MySQL',
+  ),
+  REDIS_TIMEOUT_MS: whole(2000, 50, 60_000).describe('longest wait for an answer of Redis'),
+  SHUTDOWN_TIMEOUT_MS: whole(10_000, 100, 300_000).describe(
+    'how long a shutdown waits for requests in flight',
+  ),
+});
 
-const shape = Object.fromEntries(
-  Object.entries(SETTINGS).map(([name, { schema }]) => [name, schema]),
-) as unknown as {
-  [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K]['schema'];
-};
-
-const environment = z.object(shape).superRefine(sentinelsGoTogether);
+const environment = SETTINGS.superRefine(sentinelsGoTogether);
 
 export type Config = Readonly<z.output<typeof environment>>;
 

@@ -8,7 +8,7 @@ export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, stream?: Destina
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: withoutValues },
   };
-  return stream === undefined ? pino(options) : pino(options, stream);
+  return pino(options, stream);
 }
 
 /** What the errors of mysql2 and ioredis carry of the statement or command that failed: people's names and addresses. */

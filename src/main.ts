@@ -1,15 +1,19 @@
 import closeWithGrace from 'close-with-grace';
 import { Command, CommanderError } from 'commander';
 import { startApp } from './app';
+import { NotNow } from './cli/command';
 import { demoCommand, importCommand } from './cli/import';
 import { forgetCommand, newLogIdCommand } from './cli/logs';
 import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
 import { ConfigError, loadConfig, type Config } from './config';
 import { errorCode, errorMessage } from './domain/errors';
 import { Problem } from './domain/problems';
+import { ImportFaults } from './import/faults';
 import { createLogger } from './logger';
 import { failureOf } from './mysql/failures';
 import { migrate, MigrationError } from './mysql/migrate';
+import { GenerationLost } from './projections/projector/generation-lost';
+import { ResyncError } from './projections/resync/resync-error';
 import { VERSION } from './version';
 
 const FINDINGS_OPTION = [
@@ -32,9 +36,11 @@ Prices are like 4.50, times like 2026-11-21T10:00:00Z or 2026-11-21, which is mi
  */
 export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
   let exitCode = 0;
-  const run = (command: (config: Config) => Promise<number>) => async () => {
-    exitCode = await command(loadConfig(env));
-  };
+  const run =
+    <A extends unknown[]>(command: (config: Config, ...args: A) => Promise<number>) =>
+    async (...args: A) => {
+      exitCode = await command(loadConfig(env), ...args);
+    };
   const program = new Command('tally')
     .description('Orders whose reports are always right.')
     .version(VERSION)
@@ -50,30 +56,22 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     )
     .addHelpText('after', IMPORT_FILES)
     .requiredOption('--dir <directory>', 'where the four files are')
-    .action(async ({ dir }: { dir: string }) => {
-      exitCode = await importCommand(loadConfig(env), dir);
-    });
+    .action(run(importCommand));
   program
     .command('demo')
     .description('fill the shop with a sample catalogue and some thousands of orders')
     .option('--seed <number>', 'another seed, other orders', '1')
-    .action(async ({ seed }: { seed: string }) => {
-      exitCode = await demoCommand(loadConfig(env), Number(seed));
-    });
+    .action(run(demoCommand));
   program
     .command('verify')
     .description('compare the read model with MySQL, key by key; changes nothing')
     .option(...FINDINGS_OPTION)
-    .action(async ({ findings }: { findings?: string }) => {
-      exitCode = await verifyCommand(loadConfig(env), findings);
-    });
+    .action(run(verifyCommand));
   program
     .command('repair')
     .description('verify, repair what is damaged in Redis, reconcile what other programs changed in MySQL')
     .option(...FINDINGS_OPTION)
-    .action(async ({ findings }: { findings?: string }) => {
-      exitCode = await repairCommand(loadConfig(env), findings);
-    });
+    .action(run(repairCommand));
   program
     .command('rebuild')
     .description('build a new read model beside the live one')
@@ -82,9 +80,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     .command('forget')
     .argument('<log>', 'id of the log, as `tally status` showed it')
     .description('remove the read model of a database that is gone from Redis')
-    .action(async (log: string) => {
-      exitCode = await forgetCommand(loadConfig(env), log);
-    });
+    .action(run(forgetCommand));
   program
     .command('new-log-id')
     .description('give the log of a copied database an id of its own')
@@ -117,10 +113,12 @@ async function migrateCommand(config: Config): Promise<number> {
   return 0;
 }
 
+/** Errors whose message is all that an operator needs. */
+const EXPLAINED = [ConfigError, GenerationLost, ImportFaults, MigrationError, NotNow, Problem, ResyncError];
+
 /** One message for what an operator can put right; the whole error for what nobody foresaw. */
 function explain(error: unknown): unknown {
-  if (error instanceof ConfigError || error instanceof MigrationError || error instanceof Problem)
-    return error.message;
+  if (EXPLAINED.some((type) => error instanceof type)) return errorMessage(error);
   if (errorCode(error) === 'ER_ACCESS_DENIED_ERROR')
     return `MySQL refused the user of DATABASE_URL: ${errorMessage(error)}`;
   if (errorCode(error) === 'ER_NO_SUCH_TABLE' || errorCode(error) === 'ER_BAD_DB_ERROR')

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import type { CommandContext } from './commands/context';
 import { reconcileSubject } from './commands/reconcile';
 import { Writer, type CommitListener } from './commands/writer/writer';
 import type { Config } from './config';
@@ -18,7 +17,7 @@ export interface Stores {
   redis: Redis;
   requests: Redis;
   live: LiveGeneration;
-  commands: CommandContext;
+  writer: Writer;
   /** Brings to the log what another program did. */
   reconcile: ResyncDeps['reconcile'];
   /** The head of the log; from then on it is known whose read model this is. */
@@ -26,41 +25,36 @@ export interface Stores {
   close(): Promise<void>;
 }
 
-export interface Listeners {
-  commits: CommitListener;
+export interface Listener extends CommitListener {
   /** Told how long each command waited for a connection, in seconds. */
   onPoolWait: (seconds: number) => void;
-  /** Told of each transaction how many commands it carried. */
-  onGroup: (commands: number) => void;
 }
 
 const CLOSE_MS = 2_000;
 
-const NOBODY: Listeners = {
-  commits: { committed: () => undefined, nudge: () => undefined },
+const NOBODY: Listener = {
+  committed: () => undefined,
+  nudge: () => undefined,
   onPoolWait: () => undefined,
-  onGroup: () => undefined,
 };
 
 /** Opens the stores; connects lazily, and Redis may be away. */
-export function openStores(config: Config, log: Logger, listeners = NOBODY): Stores {
-  const databases = openDatabases(config, listeners.onPoolWait);
+export function openStores(config: Config, log: Logger, listener = NOBODY): Stores {
+  const databases = openDatabases(config, listener.onPoolWait);
   const redis = connectRedis(config, 'projector', log);
   const requests = connectRedis(config, 'requests', log);
   const live = new LiveGeneration(redis, config.REDIS_PREFIX);
-  const writer = new Writer(databases.commands, listeners.commits, {
+  const writer = new Writer(databases.commands, listener, {
     timeoutMs: config.MYSQL_TIMEOUT_MS,
     maxWaiting: config.MYSQL_QUEUE_LIMIT,
-    onGroup: listeners.onGroup,
   });
-  const commands = { writer, maxOrderTotal: config.MAX_ORDER_TOTAL };
   return {
     databases,
     redis,
     requests,
     live,
-    commands,
-    reconcile: (subject) => reconcileSubject(commands, subject, instantAt(Date.now())),
+    writer,
+    reconcile: (subject) => reconcileSubject(writer, subject, instantAt(Date.now())),
     async followLog() {
       const head = await databases.reads.session(readHead);
       live.follow(head.logId);

@@ -39,7 +39,7 @@ const dear = (id: number): Order => ({
 
 async function importDear(count: number): Promise<unknown> {
   const orders = Array.from({ length: count }, (_, index) => dear(index + 1));
-  const { writer } = stores.commands;
+  const { writer } = stores;
   return importData(writer, stores.databases.commands, { users: [USER], products: [MOON], orders });
 }
 

@@ -292,31 +292,24 @@ describe('reconcile', () => {
 });
 
 describe('a batch of an import', () => {
-  const none = { contents: new Map<number, string>(), owners: new Map<string, number>() };
   const tea = { id: productId(10), name: 'Tea', sku: 'T', price: 250n };
   const ada = { id: userId(5), name: 'Ada', email: 'Ada@example.com' };
 
   test('what is there with the same content is left alone', () => {
-    const contents = new Map([[1, ORDERS.contentOf(order(1))]]);
-    const decision = addMissing(ORDERS).decide(
-      [{ ...none, contents }, new Map()],
-      [],
-      [order(1), order(2)],
-      now,
-    );
+    const decision = addMissing(ORDERS).decide([[order(1)], new Map()], [], [order(1), order(2)], now);
     expect(decision).toMatchObject({ events: [{ subject: 2 }] });
-    const again = addMissing(ORDERS).decide([{ ...none, contents }, new Map()], [], [order(1)], now);
+    const again = addMissing(ORDERS).decide([[order(1)], new Map()], [], [order(1)], now);
     expect(inShort(again)).toBe('nothing-to-do');
   });
 
   test('another content, or a unique value of another id, is a conflict', () => {
-    const contents = new Map([[10, 'another']]);
-    const content = addMissing(PRODUCTS).decide([{ ...none, contents }, new Map()], [], [tea], now);
+    const cheaper = { ...tea, price: 249n };
+    const content = addMissing(PRODUCTS).decide([[cheaper], new Map()], [], [tea], now);
     expect(inShort(content)).toEqual(
       new BulkConflict('1 product(s) are there already with another content: 10'),
     );
-    const owners = new Map([['ada@example.com', 77]]);
-    const owner = addMissing(USERS).decide([{ ...none, owners }, new Map()], [], [ada], now);
+    const other = { id: userId(77), name: 'Eve', email: 'ada@example.com' };
+    const owner = addMissing(USERS).decide([[other], new Map()], [], [ada], now);
     expect(inShort(owner)).toEqual(
       new BulkConflict('1 email(s) belong to another id already: ada@example.com (id 77)'),
     );
@@ -324,7 +317,7 @@ describe('a batch of an import', () => {
 
   test('an order that another program deleted is taken away before it comes back', () => {
     const latest = new Map([[1, logged({ type: 'OrderCreated', order: order(1, 3) })]]);
-    const decision = addMissing(ORDERS).decide([none, latest], [], [order(1)], now);
+    const decision = addMissing(ORDERS).decide([[], latest], [], [order(1)], now);
     expect(inShort(decision)).toEqual(['OrderDeleted', 'OrderCreated']);
     expect(decision).toMatchObject({
       events: [{ body: { order: { total: 750n } } }, { body: { order: { total: 250n } } }],
@@ -334,27 +327,28 @@ describe('a batch of an import', () => {
 
 test('a group is a fold in order of arrival; what is in the log already is answered from there', () => {
   const deletion = (id: number) => ({
-    kind: DELETE_ORDER,
-    input: orderId(id),
-    identity: uniqueIdentity(),
-    now,
+    command: { kind: DELETE_ORDER, input: orderId(id), identity: uniqueIdentity(), now },
   });
-  const commands = [deletion(1), deletion(1), deletion(9), deletion(2)];
-  const earlier = commands[3]?.identity.eventId ?? uniqueEventId();
+  const [first, again, unknown, repeated] = [deletion(1), deletion(1), deletion(9), deletion(2)];
+  const earlier = repeated.command.identity.eventId;
   const facts = {
     existing: new Set([orderId(1)]),
     free: new Map([[orderId(1), { order: order(1), asLogged: false }]]),
     latest: new Map(),
   };
   const found = { logged: logged({ type: 'OrderDeleted', order: order(2) }), requestHash: null };
-  const group = decideGroup(commands, new Map([[DELETE_ORDER, facts]]), new Map([[earlier, found]]));
-  expect(group.decisions).toMatchObject([
-    1, // the place of its own event, behind the one that corrects the log
-    { slug: 'order-not-found' },
-    { slug: 'order-not-found' },
-    { logged: found.logged, replayed: false },
+  const group = decideGroup(
+    [first, again, unknown, repeated],
+    new Map([[DELETE_ORDER, facts]]),
+    new Map([[earlier, found]]),
+  );
+  expect(group.accepted).toEqual(new Map([[first, 1]])); // behind the event that corrects the log
+  expect([...group.ended]).toMatchObject([
+    [again, { slug: 'order-not-found' }],
+    [unknown, { slug: 'order-not-found' }],
+    [repeated, { logged: found.logged, replayed: false }],
   ]);
   expect(group.events.map(({ body }) => body.type)).toEqual(['OrderCreated', 'OrderDeleted']);
-  expect(group.events[1]?.eventId).toBe(commands[0]?.identity.eventId);
+  expect(group.events[1]?.eventId).toBe(first.command.identity.eventId);
   expect([...group.rows.values()]).toEqual([[1]]);
 });

@@ -27,12 +27,12 @@ function table(text: string, header: string): string[] {
 
 test('the README has every setting, with its default and meaning', () => {
   const defaults = new Map(Object.entries(loadConfig({ DATABASE_URL: 'mysql://h/d', REDIS_URL: 'r' })));
-  const expected = Object.entries(SETTINGS).map(([name, { about }]) => {
+  const expected = Object.entries(SETTINGS.shape).map(([name, { description }]) => {
     const given = defaults.get(name);
     const shown = typeof given === 'bigint' ? formatMinor(given) : JSON.stringify(given)?.replaceAll('"', '');
     const value = given === undefined ? 'none' : `\`${shown}\``;
     const fallback = name.endsWith('_URL') ? 'required' : value;
-    return `| \`${name}\` | ${fallback} | ${about} |`;
+    return `| \`${name}\` | ${fallback} | ${description} |`;
   });
   expect(table(read('README.md'), '| variable | default | meaning |')).toEqual(expected);
 });

@@ -41,9 +41,8 @@ interface Wishes {
   onDeath?: (message: string) => void;
 }
 
-async function launch({ env = ENV, dataDir, allowInstall = false, log = () => {}, ...rest }: Wishes = {}) {
-  const place = dataDir === undefined ? { ephemeral: true as const } : { ephemeral: false as const, dataDir };
-  const servers = await startServers({ env, allowInstall, log, ...place, ...rest });
+async function launch(wishes: Wishes = {}) {
+  const servers = await startServers({ env: ENV, allowInstall: false, log: () => {}, ...wishes });
   cleanUps.push(() => servers.stop());
   return servers;
 }
@@ -117,7 +116,7 @@ const LAUNCHER = `
   const { startServers } = require('./dev/servers.ts');
   const say = (what) => console.log(JSON.stringify(what));
   const deaths = [];
-  const options = { env: process.env, ephemeral: true, allowInstall: false, log() {}, onDeath: (m) => deaths.push(m) };
+  const options = { env: process.env, allowInstall: false, log() {}, onDeath: (m) => deaths.push(m) };
   process.on('SIGINT', () => say('interrupted'));
   startServers(options).then((servers) => {
     process.stdin.once('data', () => servers.stop().then(() => { say(deaths); process.exit(); }));

@@ -6,7 +6,7 @@ import type { LogPosition } from '../src/domain/log-position';
 import { append, type NewEvent } from '../src/mysql/append';
 import { failureOf } from '../src/mysql/failures';
 import {
-  latestEvents,
+  latestEventsOf,
   readAfter,
   readEventIds,
   readHead,
@@ -40,6 +40,7 @@ const event = (subject: number, body: EventBody = { type: 'UserRemoved' }): NewE
 
 const appendAll = (...events: NewEvent[]) =>
   databases.commands.session((session) => session.ask(append(events), { ends: true }));
+const rows = <Row>(sql: string) => databases.reads.session((session) => session.rows<Row>(sql));
 const write = (sql: string) => databases.reads.session((session) => session.send([{ sql }]));
 
 test('concurrent writers with rollbacks leave no gap, and a reader that polls misses nothing', async () => {
@@ -100,9 +101,8 @@ test('an event id is in the log once', async () => {
 });
 
 test('nothing is appended to a log whose head somebody has taken away', async () => {
-  const events = async () =>
-    (await databases.reads.rows<{ n: number }>('SELECT COUNT(*) AS n FROM order_events'))[0]?.n;
-  const [head] = await databases.reads.rows<Record<string, never>>('SELECT * FROM event_head');
+  const events = async () => (await rows<{ n: number }>('SELECT COUNT(*) AS n FROM order_events'))[0]?.n;
+  const [head] = await rows<Record<string, never>>('SELECT * FROM event_head');
   const before = await events();
   await write('DELETE FROM event_head');
   try {
@@ -148,7 +148,7 @@ test('what the log last said of a subject, what it counts, and what has no row',
     event(901, { type: 'UserRegistered', name: 'Ada' }),
   );
   const latest = await databases.reads.session((session) =>
-    latestEvents(session, 'product', [901, 902, 904]),
+    session.ask(latestEventsOf('product', [901, 902, 904])),
   );
   expect([...latest].map(([id, { event }]) => [id, event])).toEqual([
     [901, { type: 'ProductAdded', productId: 901, name: 'Tee', sku: 'Tee' }],

@@ -1,7 +1,7 @@
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import { deleteOrder } from '../src/commands/delete-order';
-import { deleteProduct } from '../src/commands/delete-product';
-import { deleteUser } from '../src/commands/delete-user';
+import { DELETE_ORDER } from '../src/commands/delete-order';
+import { DELETE_PRODUCT } from '../src/commands/delete-product';
+import { DELETE_USER } from '../src/commands/delete-user';
 import { reconcileSubject } from '../src/commands/reconcile';
 import type { SubjectKind } from '../src/domain/events';
 import { orderId, productId, userId } from '../src/domain/ids';
@@ -47,7 +47,7 @@ async function removeOrder(id: number): Promise<void> {
 /** What both instances say, in any order. */
 async function reconcileTwice(kind: SubjectKind, id: number): Promise<string[]> {
   const outcomes = await Promise.all(
-    instances.map(({ context }) => reconcileSubject(context, { kind, id }, now())),
+    instances.map(({ writer }) => reconcileSubject(writer, { kind, id }, now())),
   );
   return outcomes.map(String).sort();
 }
@@ -95,7 +95,7 @@ test('the row says afterwards that the log knows it', async () => {
   await reconcileTwice('order', id);
   const [rows] = await place.sql.query<RowDataPacket[]>('SELECT logged FROM orders WHERE id = ?', [id]);
   expect(rows).toEqual([{ logged: 1 }]);
-  await deleteOrder(instances[0].context, orderId(id), request());
+  await instances[0].writer.execute(DELETE_ORDER, orderId(id), request());
   expect(await logOf('Order', id)).toHaveLength(2);
 });
 
@@ -142,8 +142,8 @@ test('products and users: new, renamed, and deleted', async () => {
 });
 
 test('what no report could state exactly is told and not reconciled; it can be deleted', async () => {
-  const { context } = instances[0];
-  const tell = (id: number) => reconcileSubject(context, { kind: 'order', id }, now());
+  const { writer } = instances[0];
+  const tell = (id: number) => reconcileSubject(writer, { kind: 'order', id }, now());
   const before = await live();
   const [wrongTotal, negative] = [await insertOrder('2.50', '9.99'), await insertOrder('-2.50')];
   expect(await tell(wrongTotal)).toEqual({ irreconcilable: 'its total is not the sum of its lines' });
@@ -154,14 +154,14 @@ test('what no report could state exactly is told and not reconciled; it can be d
     irreconcilable: expect.stringContaining('beyond what reports can state'),
   });
   await sql('UPDATE event_head SET revenue_minor = revenue_minor - 7999999999990000');
-  for (const id of [wrongTotal, negative]) await deleteOrder(context, orderId(id), request());
+  for (const id of [wrongTotal, negative]) await writer.execute(DELETE_ORDER, orderId(id), request());
   expect(await logOf('Order', negative)).toEqual([`OrderCreated [${user},[]]`, `OrderDeleted [${user},[]]`]);
   expect(await live()).toEqual(before);
   expect(await tell(last)).toBe('reconciled');
 });
 
 test('an order without a date is told and not reconciled; it can be deleted, and the log can still be read', async () => {
-  const { context, databases } = instances[0];
+  const { writer, databases } = instances[0];
   const before = await databases.reads.session(readHead);
   const id = await insertOrder('2.50');
   const other = await place.sql.getConnection();
@@ -171,10 +171,10 @@ test('an order without a date is told and not reconciled; it can be deleted, and
   } finally {
     other.destroy();
   }
-  expect(await reconcileSubject(context, { kind: 'order', id }, now())).toEqual({
+  expect(await reconcileSubject(writer, { kind: 'order', id }, now())).toEqual({
     irreconcilable: 'its time is no time',
   });
-  await deleteOrder(context, orderId(id), request());
+  await writer.execute(DELETE_ORDER, orderId(id), request());
   const next = await databases.reads.session((session) => readAfter(session, before, 10));
   expect(next).toMatchObject({
     events: [{ event: { type: 'OrderCreated' } }, { event: { type: 'OrderDeleted' } }],
@@ -183,21 +183,21 @@ test('an order without a date is told and not reconciled; it can be deleted, and
 });
 
 test('a product and a user of another program can be deleted, and the head still counts right', async () => {
-  const { context } = instances[0];
+  const { writer } = instances[0];
   const before = await live();
   const added = await sql(
     "INSERT INTO products (name, sku, price, created_at) VALUES ('Pot', 'P', 1, NOW())",
   );
   const registered = await sql("INSERT INTO users (name, email, created_at) VALUES ('Joe', 'joe@x', NOW())");
-  await deleteProduct(context, productId(added.insertId), request());
-  await deleteUser(context, userId(registered.insertId), request());
+  await writer.execute(DELETE_PRODUCT, productId(added.insertId), request());
+  await writer.execute(DELETE_USER, userId(registered.insertId), request());
   expect(await live()).toEqual(before);
   expect(await logOf('Product', added.insertId)).toEqual(['ProductAdded ["Pot","P"]', 'ProductRemoved []']);
   expect(await logOf('User', registered.insertId)).toEqual(['UserRegistered ["Joe"]', 'UserRemoved []']);
 });
 
 test('an order of a user with an id beyond 2^53 is no order for Tally, and hides no order behind it', async () => {
-  const { context, databases } = instances[0];
+  const { writer, databases } = instances[0];
   const beyond = '9007199254740993';
   await sql(`INSERT INTO users (id, name, email, created_at) VALUES (${beyond}, 'Max', 'max@x', NOW())`);
   const { insertId: first } = await sql(`INSERT INTO orders (user_id, total_amount) VALUES (${beyond}, 0)`);
@@ -208,7 +208,7 @@ test('an order of a user with an id beyond 2^53 is no order for Tally, and hides
   expect(await page(second)).toMatchObject({ orders: [{ order: { orderId: last } }], lastId: last });
   expect(await page(last)).toEqual({ orders: [], lastId: undefined });
   const startedAt = performance.now();
-  await expect(deleteOrder(context, orderId(first), request())).rejects.toMatchObject({
+  await expect(writer.execute(DELETE_ORDER, orderId(first), request())).rejects.toMatchObject({
     slug: 'order-not-found',
   });
   expect(performance.now() - startedAt).toBeLessThan(1000);

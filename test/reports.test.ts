@@ -77,7 +77,7 @@ async function importSales(sales: Sale[]): Promise<void> {
       lines: priced,
     };
   });
-  await importData(stores.commands.writer, stores.databases.commands, { users, products, orders });
+  await importData(stores.writer, stores.databases.commands, { users, products, orders });
   imported = [...imported, ...orders];
   await caughtUp(place);
 }
@@ -204,7 +204,7 @@ test('a report over sales so even that the threshold decides nothing is right al
     const createdAt = instantAt(Date.UTC(2001, month, 15));
     return { orderId: orderId(100_000 + index), userId: userId(500), total: 10_000n, createdAt, lines };
   });
-  await importData(stores.commands.writer, stores.databases.commands, { users, products: many, orders });
+  await importData(stores.writer, stores.databases.commands, { users, products: many, orders });
   await caughtUp(place);
   const { status, body } = await tally.get(
     '/orders/reports/best-sellers?from=2001-01-01&to=2003-01-01&limit=3',
@@ -263,7 +263,7 @@ if (existsSync(NORTHWIND)) {
     const ownStores = await openHere(own);
     try {
       await importData(
-        ownStores.commands.writer,
+        ownStores.writer,
         ownStores.databases.commands,
         await readImport(NORTHWIND, { maxOrderTotal: own.config.MAX_ORDER_TOTAL }),
       );

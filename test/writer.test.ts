@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
-import { createProduct } from '../src/commands/create-product';
-import { createUser } from '../src/commands/create-user';
-import { deleteOrder } from '../src/commands/delete-order';
-import { deleteProduct } from '../src/commands/delete-product';
-import { deleteUser } from '../src/commands/delete-user';
+import { CREATE_PRODUCT } from '../src/commands/create-product';
+import { CREATE_USER } from '../src/commands/create-user';
+import { DELETE_ORDER } from '../src/commands/delete-order';
+import { DELETE_PRODUCT } from '../src/commands/delete-product';
+import { DELETE_USER } from '../src/commands/delete-user';
 import { keyedIdentity, uniqueIdentity } from '../src/commands/writer/identity';
 import { orderId, userId, type OrderId, type ProductId, type UserId } from '../src/domain/ids';
 import { Problem } from '../src/domain/problems';
@@ -41,7 +41,8 @@ const fail = () => {
 };
 const order = (identity = uniqueIdentity()) => side.order(user(), [product(), product(second)], identity);
 const orders = (count: number) => Promise.all(Array.from({ length: count }, () => order()));
-const remove = (id: OrderId, identity = uniqueIdentity()) => deleteOrder(side.context, id, request(identity));
+const remove = (id: OrderId, identity = uniqueIdentity()) =>
+  side.writer.execute(DELETE_ORDER, id, request(identity));
 const idOf = ({ logged }: Awaited<ReturnType<typeof order>>) => logged.event.order.orderId;
 const keyed = (key: string, content: unknown = 'the same') =>
   keyedIdentity({ caller: 'test', route: 'test', key }, content);
@@ -106,11 +107,13 @@ test('any group, also of one, costs two packets', async () => {
   let productId = product();
   let registeredId = user();
   const catalogue = [
-    async () => ({ productId } = (await createProduct(side.context, added, request())).logged.event),
+    async () => ({ productId } = (await side.writer.execute(CREATE_PRODUCT, added, request())).logged.event),
     async () =>
-      ({ userId: registeredId } = (await createUser(side.context, registered, request())).logged.event),
-    () => deleteProduct(side.context, productId, request()),
-    () => deleteUser(side.context, registeredId, request()),
+      ({ userId: registeredId } = (
+        await side.writer.execute(CREATE_USER, registered, request())
+      ).logged.event),
+    () => side.writer.execute(DELETE_PRODUCT, productId, request()),
+    () => side.writer.execute(DELETE_USER, registeredId, request()),
   ];
   for (const command of catalogue) expect(await packetsOf(command)).toBe(2);
   await expectAllToAgree();
@@ -261,7 +264,7 @@ test('a deletion whose duplicate was faster in another process is answered with 
       const identity = keyed(`delete ${idOf(receipt)}`);
       const deletions = await Promise.all([
         remove(idOf(receipt), identity),
-        deleteOrder(other.context, idOf(receipt), request(identity)),
+        other.writer.execute(DELETE_ORDER, idOf(receipt), request(identity)),
       ]);
       expect(new Set(deletions.map(({ logged }) => logged.eventId)).size).toBe(1);
     }
@@ -272,14 +275,16 @@ test('a deletion whose duplicate was faster in another process is answered with 
 
 test('races that a constraint notices are decided by what is there afterwards', async () => {
   const other = await startWriteSide(place);
-  const both = [side.context, other.context];
+  const both = [side.writer, other.writer];
   try {
     for (let round = 0; round < 5; round++) {
       const added = { name: 'Tea', sku: `race-${round}`, price: 1n };
       const registered = { name: 'Ada', email: `race-${round}@example.com` };
       const outcomes = await Promise.all([
-        ...both.map((context) => createProduct(context, added, request()).then(() => 'done', slugOf)),
-        ...both.map((context) => createUser(context, registered, request()).then(() => 'done', slugOf)),
+        ...both.map((writer) => writer.execute(CREATE_PRODUCT, added, request()).then(() => 'done', slugOf)),
+        ...both.map((writer) =>
+          writer.execute(CREATE_USER, registered, request()).then(() => 'done', slugOf),
+        ),
       ]);
       expect(outcomes.map(String).sort()).toEqual(['done', 'done', 'email-taken', 'sku-taken']);
       // An order and the removal of what it names: one of the two is refused.
@@ -289,8 +294,8 @@ test('races that a constraint notices are decided by what is there afterwards', 
       } = await seed(side, 1, [100n]);
       const [created, ...removed] = await Promise.all([
         side.order(buyer, [bought]).then(() => 'done', slugOf),
-        deleteProduct(other.context, bought, request()).then(() => 'done', slugOf),
-        deleteUser(other.context, buyer, request()).then(() => 'done', slugOf),
+        other.writer.execute(DELETE_PRODUCT, bought, request()).then(() => 'done', slugOf),
+        other.writer.execute(DELETE_USER, buyer, request()).then(() => 'done', slugOf),
       ]);
       if (created === 'done') expect(removed).toEqual(['product-in-use', 'user-in-use']);
       else expect(['unknown-product', 'unknown-user']).toContain(created);

@@ -84,7 +84,7 @@ function placeIn(runDir: string, name: string): Place {
     runDir,
     dataDir: join(runDir, name),
     logFile: join(runDir, `${name}.log`),
-    ephemeral: true,
+    size: 'small',
     onDeath: () => undefined, // it is killed on purpose
   };
 }

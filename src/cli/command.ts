@@ -1,45 +1,50 @@
 import type { Config } from '../config';
 import { errorMessage } from '../domain/errors';
-import { Problem } from '../domain/problems';
 import { createLogger } from '../logger';
-import { GenerationLost } from '../projections/projector/generation-lost';
 import type { ResyncDeps } from '../projections/resync/resync-lease';
-import { ResyncError } from '../projections/resync/resync-error';
 import { redisReady } from '../redis/client';
 import { openStores, type Stores } from '../stores';
-import { showProgress } from './progress';
-
-class RedisAway extends Error {
-  override readonly name = 'RedisAway';
-}
+import { showProgress, type Progress } from './progress';
 
 /** What a command cannot do at this moment; the message is all that an operator needs. */
 export class NotNow extends Error {
   override readonly name = 'NotNow';
 }
 
-/** Errors whose message is all that an operator needs. */
-const EXPLAINED = [Problem, RedisAway, NotNow, ResyncError, GenerationLost];
+/** A command prints what it did; it logs nothing. */
+const NO_LOG = createLogger({ LOG_LEVEL: 'silent' });
 
-/** Runs a command that needs both stores and whose log they follow. @returns its exit code. */
+/** Runs a command that needs MySQL, and Redis where it is there. @returns its exit code. */
 export async function withStores(
+  config: Config,
+  run: (stores: Stores, progress: Progress) => Promise<number>,
+): Promise<number> {
+  const stores = openStores(config, NO_LOG);
+  const progress = showProgress(process.stdout);
+  try {
+    return await run(stores, progress);
+  } finally {
+    progress.stop();
+    await stores.close();
+  }
+}
+
+/** Runs a command on the read model of the log that MySQL has. @returns its exit code. */
+export async function withReadModel(
   config: Config,
   run: (stores: Stores, resyncDeps: ResyncDeps) => Promise<number>,
 ): Promise<number> {
-  const log = createLogger({ LOG_LEVEL: 'silent' });
-  const stores = openStores(config, log);
-  const progress = showProgress(process.stdout);
-  const { redis, live, databases, reconcile } = stores;
-  try {
+  return withStores(config, async (stores, progress) => {
+    const { redis, live, databases, reconcile } = stores;
     await redisReady(redis, config.REDIS_TIMEOUT_MS).catch((error: unknown) => {
-      throw new RedisAway(`Redis cannot be reached: ${errorMessage(error)}`);
+      throw new NotNow(`Redis cannot be reached: ${errorMessage(error)}`);
     });
     await stores.followLog();
-    return await run(stores, {
+    return run(stores, {
       redis,
       database: databases.reads,
       live,
-      log,
+      log: NO_LOG,
       reconcile,
       observe: (state) => {
         if (state === undefined) progress.stop();
@@ -47,12 +52,5 @@ export async function withStores(
           progress.update({ label: `${state.kind}: ${state.phase}`, done: state.done, total: state.total });
       },
     });
-  } catch (error) {
-    progress.stop();
-    if (!EXPLAINED.some((type) => error instanceof type)) throw error;
-    console.error(errorMessage(error));
-    return 1;
-  } finally {
-    await stores.close();
-  }
+  });
 }

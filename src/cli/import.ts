@@ -1,25 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config';
 import { BulkConflict } from '../import/bulk';
-import { ImportFaults, readImport, type ImportData } from '../import/csv';
+import { readImport, type ImportData } from '../import/csv';
 import { demoData } from '../import/demo';
 import { importData } from '../import/import';
-import { createLogger } from '../logger';
 import { migrate } from '../mysql/migrate';
 import { readWork } from '../projections/resync/resync-lease';
 import { readCheckpoint } from '../read-model/checkpoint';
 import { redisReady } from '../redis/client';
-import { openStores, type Stores } from '../stores';
-import { showProgress, type Progress } from './progress';
+import type { Stores } from '../stores';
+import { NotNow, withStores } from './command';
+import type { Progress } from './progress';
 
 /** Reports that come no closer for so long are not brought forward by anybody. */
 const NO_SERVICE_AFTER_MS = 5_000;
 const REPORTS_PAUSE_MS = 100;
 
 /** `tally import --dir D`: returns the exit code. */
-export async function importCommand(config: Config, directory: string): Promise<number> {
+export async function importCommand(config: Config, { dir }: { dir: string }): Promise<number> {
   return importInto(config, (progress) =>
-    readImport(directory, {
+    readImport(dir, {
       maxOrderTotal: config.MAX_ORDER_TOTAL,
       onProgress: ({ done, total }) => progress.update({ label: 'reading the files (bytes)', done, total }),
     }),
@@ -30,13 +30,11 @@ const DEMO_CONFLICT =
   'The sample data of an earlier day is there already, or orders of your own have its ids (1001 and above).';
 
 /** `tally demo`: returns the exit code. */
-export async function demoCommand(config: Config, seed: number): Promise<number> {
-  if (!Number.isSafeInteger(seed)) {
-    console.error('The seed must be a whole number.');
-    return 1;
-  }
+export async function demoCommand(config: Config, { seed }: { seed: string }): Promise<number> {
+  if (!Number.isSafeInteger(Number(seed))) throw new NotNow('The seed must be a whole number.');
   // The day is part of the data: a demo that is started again tomorrow is another one.
-  return importInto(config, async () => demoData(seed, new Date().toISOString().slice(0, 10)), DEMO_CONFLICT);
+  const today = new Date().toISOString().slice(0, 10);
+  return importInto(config, async () => demoData(Number(seed), today), DEMO_CONFLICT);
 }
 
 async function importInto(
@@ -45,38 +43,22 @@ async function importInto(
   onConflict?: string,
 ): Promise<number> {
   await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
-  const stores = openStores(config, createLogger({ LOG_LEVEL: 'silent' }));
-  const progress = showProgress(process.stdout);
-  try {
-    const data = await read(progress);
-    const imported = await importData(
-      stores.commands.writer,
+  return withStores(config, async (stores, progress) => {
+    const { users, products, orders, skipped, position } = await importData(
+      stores.writer,
       stores.databases.commands,
-      data,
+      await read(progress),
       ({ step, done, total }) => progress.update({ label: step, done, total }),
-    );
+    ).catch((error: unknown) => {
+      if (!(error instanceof BulkConflict)) throw error;
+      throw new NotNow(`Not imported: ${onConflict ?? error.message}`);
+    });
     progress.stop();
-    const { users, products, orders, skipped, position } = imported;
     console.log(`Imported ${users} users, ${products} products and ${orders} orders.`);
     if (skipped > 0) console.log(`${skipped} rows were there already.`);
-    if (position !== undefined) console.log(await watchReports(stores, position, config, progress));
+    if (position > 0) console.log(await watchReports(stores, position, config, progress));
     return 0;
-  } catch (error) {
-    progress.stop();
-    if (error instanceof ImportFaults) {
-      for (const fault of error.faults) console.error(fault);
-      if (error.count > error.faults.length) console.error(`… and ${error.count - error.faults.length} more`);
-      console.error(error.message);
-      return 1;
-    }
-    if (error instanceof BulkConflict) {
-      console.error(`Not imported: ${onConflict ?? error.message}`);
-      return 1;
-    }
-    throw error;
-  } finally {
-    await stores.close();
-  }
+  });
 }
 
 /** Shows how far the reports are, as long as a running service brings them forward. @returns what to tell in the end. */

@@ -5,11 +5,11 @@ import { replaceLogId } from '../mysql/log';
 import { spaceOf } from '../projections/resync/resync-lease';
 import { unlinkAll } from '../read-model/collect';
 import { KeySpace } from '../read-model/keys';
-import { NotNow, withStores } from './command';
+import { NotNow, withReadModel } from './command';
 
 /** `tally forget <log>`: removes the read model of a log whose database is gone. */
 export async function forgetCommand(config: Config, log: string): Promise<number> {
-  return withStores(config, async ({ redis }, deps) => {
+  return withReadModel(config, async ({ redis }, deps) => {
     if (!/^[0-9a-f]{32}$/.test(log))
       throw new NotNow('The log is named by its id, as `tally status` shows it.');
     const space = new KeySpace(config.REDIS_PREFIX, logId(log));
@@ -25,7 +25,7 @@ export async function forgetCommand(config: Config, log: string): Promise<number
 
 /** `tally new-log-id`: makes the log of a copied database another one, so that it shares nothing with the original. */
 export async function newLogIdCommand(config: Config): Promise<number> {
-  return withStores(config, async ({ databases, followLog }) => {
+  return withReadModel(config, async ({ databases, followLog }) => {
     const { logId: before } = await followLog();
     const after = logId(randomBytes(16).toString('hex'));
     await databases.reads.session((session) => replaceLogId(session, after));

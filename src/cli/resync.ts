@@ -14,18 +14,23 @@ import {
 import { verify } from '../projections/resync/verify';
 import { readCheckpoint } from '../read-model/checkpoint';
 import type { Keys } from '../read-model/keys';
-import { NotNow, withStores } from './command';
+import { NotNow, withReadModel } from './command';
 
 /** How long `tally verify` waits for a running service to bring the events before its snapshot. */
 const CATCH_UP_WAIT_MS = 10_000;
 const CATCH_UP_PAUSE_MS = 50;
 
+interface FindingsOption {
+  /** The file to write them to. */
+  findings?: string;
+}
+
 /** `tally verify`: changes nothing. Exit code 1 where the read model differs from MySQL. */
-export async function verifyCommand(config: Config, findingsFile?: string): Promise<number> {
-  return withStores(config, async (_, deps) => {
+export async function verifyCommand(config: Config, options: FindingsOption): Promise<number> {
+  return withReadModel(config, async (_, deps) => {
     const { redis, database, live } = deps;
     const keys = await liveKeys(live);
-    const onFinding = findingReporter({ ...deps, ...openFindings(findingsFile) });
+    const onFinding = findingReporter({ ...deps, ...openFindings(options) });
     const startedAt = Date.now();
     const { progress } = reporter('verify', deps);
     const verification = await verify(redis, database, keys, {
@@ -66,10 +71,10 @@ async function waitForService({ redis }: ResyncDeps, keys: Keys, to: LogPosition
 }
 
 /** `tally repair`: exit code 1 where drift is left. */
-export async function repairCommand(config: Config, findingsFile?: string): Promise<number> {
+export async function repairCommand(config: Config, options: FindingsOption): Promise<number> {
   await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
-  return withStores(config, async (_, deps) => {
-    const found = await runRepair({ ...deps, ...openFindings(findingsFile) });
+  return withReadModel(config, async (_, deps) => {
+    const found = await runRepair({ ...deps, ...openFindings(options) });
     console.log(describeVerification(found));
     const left = found.drift - found.repaired;
     if (left > 0)
@@ -83,7 +88,7 @@ export async function repairCommand(config: Config, findingsFile?: string): Prom
 /** `tally rebuild` */
 export async function rebuildCommand(config: Config): Promise<number> {
   await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
-  return withStores(config, async (_, deps) => {
+  return withReadModel(config, async (_, deps) => {
     const { keys, orders, reconciled, verification, loadMs, verifyMs } = await runRebuild(deps);
     if (verification.drift > 0)
       console.log(
@@ -100,7 +105,7 @@ export async function rebuildCommand(config: Config): Promise<number> {
 
 /** `tally status`: exit code 1 where there is no read model. */
 export async function statusCommand(config: Config): Promise<number> {
-  return withStores(config, async ({ followLog }, deps) => {
+  return withReadModel(config, async ({ followLog }, deps) => {
     const { redis, live } = deps;
     const head = await followLog();
     const space = spaceOf(deps);
@@ -127,7 +132,7 @@ function seconds(ms: number): string {
 }
 
 /** Writes all findings to a file, at once: drift is rare, and what was found must not be lost with the process. */
-function openFindings(file: string | undefined): Pick<ResyncDeps, 'onFinding'> {
+function openFindings({ findings: file }: FindingsOption): Pick<ResyncDeps, 'onFinding'> {
   if (file === undefined) return {};
   try {
     writeFileSync(file, ''); // fails now, rather than after minutes, where it cannot be written

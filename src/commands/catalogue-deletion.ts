@@ -2,18 +2,18 @@ import type { EventBody, LoggedEvent } from '../domain/events';
 import { Problem } from '../domain/problems';
 import { statedBy, type Stated } from '../domain/reconcile';
 import { latestEventsOf } from '../mysql/log';
-import { both, mapQuery, select, type Query, type Statement } from '../mysql/session';
+import { both, mapQuery, select, type Query } from '../mysql/session';
 import type { CommandKind, Draft } from './writer/command';
 import { correctionId } from './writer/identity';
 
 /** What tells the deletion of a product from that of a user. */
-interface Entry<Id, T> {
+interface Entry<T> {
   kind: 'product' | 'user';
   removed: EventBody & { type: T };
   lock: (id: number) => Query<Stated | undefined>;
   /** Finds an order that refers to it. */
   references: string;
-  deleteRow: (id: Id) => Statement[];
+  deletion: string;
 }
 
 export interface DeletionFacts {
@@ -30,15 +30,15 @@ export function catalogueDeletion<Id extends number, T extends 'ProductRemoved' 
   removed,
   lock,
   references,
-  deleteRow,
-}: Entry<Id, T>): CommandKind<Id, DeletionFacts, Id, T> {
+  deletion,
+}: Entry<T>): CommandKind<Id, DeletionFacts, Id, T> {
   return {
     events: [removed.type],
     shares: false,
 
     // Waits for the row: were it passed over while locked, a busy one could never be deleted. The log is read after the row
     // is locked, so that nobody appends an event about it in between.
-    lookUp: ([id = NaN]) =>
+    lookUp: ([id]) =>
       mapQuery(
         both(both(lock(id), select(references, [id])), latestEventsOf(kind, [id])),
         ([[stated, found], latest]) => ({ stated, isInUse: found.length > 0, latest: latest.get(id) }),
@@ -58,6 +58,6 @@ export function catalogueDeletion<Id extends number, T extends 'ProductRemoved' 
       return { row: id, events: [added, own] };
     },
 
-    write: (ids) => ids.flatMap(deleteRow),
+    write: ([id]) => [{ sql: deletion, parameters: [id] }],
   };
 }

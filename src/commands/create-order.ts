@@ -5,29 +5,16 @@ import { Problem } from '../domain/problems';
 import { SHARE_LOCK_IF_FREE } from '../mysql/dialect';
 import { both, mapQuery, select, type Query } from '../mysql/session';
 import { insertNewOrders } from '../mysql/tables/orders';
-import type { CommandContext } from './context';
-import type { CommandKind, Decision, Request } from './writer/command';
-import type { Receipt } from './writer/receipts';
+import type { CommandKind, Decision } from './writer/command';
 
-export interface CreateOrder {
+interface CreateOrder {
   userId: UserId;
   items: { productId: ProductId; quantity: number }[];
 }
 
-/**
- * Creates an order at the catalogue's prices of this moment.
- * @throws Problem `unknown-user`, `unknown-product`, `order-total-too-large`, `sum-bound-reached`, and those of the writer.
- */
-export async function createOrder(
-  { writer, maxOrderTotal }: CommandContext,
-  order: CreateOrder,
-  request: Request,
-): Promise<Receipt<'OrderCreated'>> {
-  return writer.execute(CREATE_ORDER, { order, maxOrderTotal }, request);
-}
-
 interface Input {
   order: CreateOrder;
+  /** The highest total of one order. */
   maxOrderTotal: Minor;
 }
 
@@ -41,6 +28,10 @@ export interface Catalogue {
   prices: ReadonlyMap<number, Minor>;
 }
 
+/**
+ * Creates an order at the catalogue's prices of this moment.
+ * Refused with `unknown-user`, `unknown-product`, `order-total-too-large`, `sum-bound-reached`.
+ */
 export const CREATE_ORDER: CommandKind<Input, Catalogue, OrderContent, 'OrderCreated'> = {
   events: ['OrderCreated'],
   shares: true,

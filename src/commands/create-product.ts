@@ -1,32 +1,15 @@
 import { Problem } from '../domain/problems';
 import { mapQuery, select, type Statement } from '../mysql/session';
 import { insertNewProduct, type NewProduct } from '../mysql/tables/products';
-import type { CommandContext } from './context';
-import type { CommandKind, Request } from './writer/command';
-import type { Receipt } from './writer/receipts';
+import type { CommandKind } from './writer/command';
 
-/**
- * Adds a product to the catalogue.
- * @throws Problem `sku-taken`, and those of the writer.
- */
-export async function createProduct(
-  { writer }: CommandContext,
-  product: NewProduct,
-  request: Request,
-): Promise<Receipt<'ProductAdded'>> {
-  return writer.execute(CREATE_PRODUCT, product, request);
-}
-
-interface Facts {
-  isTaken: boolean;
-}
-
-export const CREATE_PRODUCT: CommandKind<NewProduct, Facts, Statement[], 'ProductAdded'> = {
+/** Adds a product to the catalogue. Refused with `sku-taken`. */
+export const CREATE_PRODUCT: CommandKind<NewProduct, { isTaken: boolean }, Statement[], 'ProductAdded'> = {
   events: ['ProductAdded'],
   shares: false,
 
-  lookUp(inputs) {
-    const taken = select('SELECT id FROM products WHERE sku IN (?)', [inputs.map(({ sku }) => sku)]);
+  lookUp([{ sku }]) {
+    const taken = select('SELECT id FROM products WHERE sku = ?', [sku]);
     return mapQuery(taken, (rows) => ({ isTaken: rows.length > 0 }));
   },
 
@@ -39,5 +22,5 @@ export const CREATE_PRODUCT: CommandKind<NewProduct, Facts, Statement[], 'Produc
     };
   },
 
-  write: (rows) => rows.flat(),
+  write: ([insert]) => insert,
 };

@@ -1,32 +1,15 @@
 import { Problem } from '../domain/problems';
 import { mapQuery, select, type Statement } from '../mysql/session';
 import { insertNewUser, type NewUser } from '../mysql/tables/users';
-import type { CommandContext } from './context';
-import type { CommandKind, Request } from './writer/command';
-import type { Receipt } from './writer/receipts';
+import type { CommandKind } from './writer/command';
 
-/**
- * Registers a user.
- * @throws Problem `email-taken`, and those of the writer.
- */
-export async function createUser(
-  { writer }: CommandContext,
-  user: NewUser,
-  request: Request,
-): Promise<Receipt<'UserRegistered'>> {
-  return writer.execute(CREATE_USER, user, request);
-}
-
-interface Facts {
-  isTaken: boolean;
-}
-
-export const CREATE_USER: CommandKind<NewUser, Facts, Statement[], 'UserRegistered'> = {
+/** Registers a user. Refused with `email-taken`. */
+export const CREATE_USER: CommandKind<NewUser, { isTaken: boolean }, Statement[], 'UserRegistered'> = {
   events: ['UserRegistered'],
   shares: false,
 
-  lookUp(inputs) {
-    const taken = select('SELECT id FROM users WHERE email IN (?)', [inputs.map(({ email }) => email)]);
+  lookUp([{ email }]) {
+    const taken = select('SELECT id FROM users WHERE email = ?', [email]);
     return mapQuery(taken, (rows) => ({ isTaken: rows.length > 0 }));
   },
 
@@ -39,5 +22,5 @@ export const CREATE_USER: CommandKind<NewUser, Facts, Statement[], 'UserRegister
     };
   },
 
-  write: (rows) => rows.flat(),
+  write: ([insert]) => insert,
 };

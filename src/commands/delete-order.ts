@@ -6,28 +6,15 @@ import { reconcile, statedBy } from '../domain/reconcile';
 import { latestEventsOf } from '../mysql/log';
 import { both, mapQuery } from '../mysql/session';
 import { deleteOrders, lockOrders, type LockedOrders } from '../mysql/tables/orders';
-import type { CommandContext } from './context';
-import type { CommandKind, Decision, Draft, Request } from './writer/command';
+import type { CommandKind, Decision, Draft } from './writer/command';
 import { correctionId } from './writer/identity';
-import type { Receipt } from './writer/receipts';
-
-/**
- * Deletes an order.
- * @throws Problem `order-not-found`, and those of the writer.
- */
-export async function deleteOrder(
-  { writer }: CommandContext,
-  orderId: OrderId,
-  request: Request,
-): Promise<Receipt<'OrderDeleted'>> {
-  return writer.execute(DELETE_ORDER, orderId, request);
-}
 
 interface Facts extends LockedOrders {
   /** The newest event about each order. */
   latest: ReadonlyMap<number, LoggedEvent>;
 }
 
+/** Deletes an order. Refused with `order-not-found`. */
 export const DELETE_ORDER: CommandKind<OrderId, Facts, OrderId, 'OrderDeleted'> = {
   events: ['OrderDeleted'],
   shares: true,

@@ -1,26 +1,12 @@
 import type { ProductId } from '../domain/ids';
-import { deleteProduct as deleteRow, lockProduct } from '../mysql/tables/products';
-import type { CommandContext } from './context';
+import { lockProduct } from '../mysql/tables/products';
 import { catalogueDeletion } from './catalogue-deletion';
-import type { Request } from './writer/command';
-import type { Receipt } from './writer/receipts';
 
-/**
- * Removes a product that no order refers to.
- * @throws Problem `product-not-found`, `product-in-use`, and those of the writer.
- */
-export async function deleteProduct(
-  { writer }: CommandContext,
-  productId: ProductId,
-  request: Request,
-): Promise<Receipt<'ProductRemoved'>> {
-  return writer.execute(DELETE_PRODUCT, productId, request);
-}
-
+/** Removes a product that no order refers to. Refused with `product-not-found`, `product-in-use`. */
 export const DELETE_PRODUCT = catalogueDeletion<ProductId, 'ProductRemoved'>({
   kind: 'product',
   removed: { type: 'ProductRemoved' },
   lock: lockProduct,
   references: 'SELECT 1 FROM order_items WHERE product_id = ? LIMIT 1',
-  deleteRow,
+  deletion: 'DELETE FROM products WHERE id = ?',
 });

@@ -7,9 +7,9 @@ import { both, mapQuery, type Query, type Statement } from '../mysql/session';
 import { lockOrders, markLogged, statedByOrder } from '../mysql/tables/orders';
 import { lockProduct } from '../mysql/tables/products';
 import { lockUser } from '../mysql/tables/users';
-import type { CommandContext } from './context';
 import type { CommandKind, Decision, Draft } from './writer/command';
 import { correctionId, uniqueIdentity } from './writer/identity';
+import type { Writer } from './writer/writer';
 
 export interface ReconcileSubject {
   kind: SubjectKind;
@@ -20,7 +20,7 @@ type Told = 'nothing-to-do' | { irreconcilable: string };
 
 /** Tells the log what another program did to an order, product or user in MySQL, so that the reports follow. */
 export async function reconcileSubject(
-  { writer }: Pick<CommandContext, 'writer'>,
+  writer: Writer,
   subject: ReconcileSubject,
   now: Instant,
 ): Promise<'reconciled' | Told> {
@@ -40,15 +40,12 @@ interface Facts {
   latest: LoggedEvent | undefined;
 }
 
-/** A kind that does not share is asked for one input; the type says that there may be none. */
-const NOTHING: ReconcileSubject = { kind: 'order', id: NaN };
-
 export const RECONCILE: CommandKind<ReconcileSubject, Facts, Statement[], EventType, Told> = {
   events: EVENT_TYPES,
   shares: false,
 
   // The log is read after the row is locked, so that no command changes it in between.
-  lookUp: ([{ kind, id } = NOTHING]) =>
+  lookUp: ([{ kind, id }]) =>
     mapQuery(both(STATED_BY_ROW[kind](id), latestEventsOf(kind, [id])), ([stated, latest]) => ({
       stated,
       latest: latest.get(id),
@@ -72,7 +69,7 @@ export const RECONCILE: CommandKind<ReconcileSubject, Facts, Statement[], EventT
     };
   },
 
-  write: (rows) => rows.flat(),
+  write: ([update]) => update,
 };
 
 /** Locks the row, and reads what it says. */

@@ -141,23 +141,17 @@ function millisecondsOf(time: Instant): number {
   return ms;
 }
 
-/** The log holds an event that this release does not know. It must not be skipped: run a release that knows it. */
-class UnknownEventError extends Error {
-  override readonly name = 'UnknownEventError';
-}
-
 /**
  * The inverse of `encodePayload`.
- * @throws UnknownEventError for a type or payload that this release does not know.
+ * @throws Error for a type or payload that this release does not know. It must not be skipped: run one that knows it.
  */
 export function decodeEvent(type: string, subject: number, payload: string, occurredAt: Instant): TallyEvent {
   try {
     return withSubject(decodeBody(type, JSON.parse(payload), occurredAt), subject);
   } catch (error) {
-    throw new UnknownEventError(
-      `this release cannot read an event of type ${type}: ${payload.slice(0, 200)}`,
-      { cause: error },
-    );
+    throw new Error(`this release cannot read an event of type ${type}: ${payload.slice(0, 200)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,5 +1,6 @@
-import type { CommandContext } from '../commands/context';
+import type { Writer } from '../commands/writer/writer';
 import type { LogPosition } from '../domain/log-position';
+import type { Minor } from '../domain/money';
 import type { Database } from '../mysql/pool';
 import type { ReadModelStatus, Readiness } from '../projections/status';
 import type { Reader } from '../read-model/reader';
@@ -7,7 +8,9 @@ import type { Metrics } from './metrics';
 
 /** What the routes need; put together in app.ts. */
 export interface HttpContext {
-  commands: CommandContext;
+  writer: Writer;
+  /** The highest total of one order. */
+  maxOrderTotal: Minor;
   reader: Reader;
   /** For reading products and users. */
   database: Database;

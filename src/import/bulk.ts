@@ -1,30 +1,15 @@
 import type { CommandKind, Draft } from '../commands/writer/command';
 import { correctionId } from '../commands/writer/identity';
 import type { EventBody, LoggedEvent, SubjectKind } from '../domain/events';
-import type { Instant, ProductId, UserId } from '../domain/ids';
-import { formatMinor, type Minor } from '../domain/money';
+import type { Instant } from '../domain/ids';
+import { formatMinor } from '../domain/money';
 import { fingerprint, type Order } from '../domain/order';
 import { statedBy } from '../domain/reconcile';
 import { latestEventsOf } from '../mysql/log';
 import { both, mapQuery, type Query, type Statement } from '../mysql/session';
 import { insertOrders, ordersById } from '../mysql/tables/orders';
-import { insertProducts, productsByIdOrSku } from '../mysql/tables/products';
-import { insertUsers, usersByIdOrEmail } from '../mysql/tables/users';
-
-/** A product that brings its id. */
-export interface BulkProduct {
-  id: ProductId;
-  name: string;
-  sku: string;
-  price: Minor;
-}
-
-/** A user who brings his id. */
-export interface BulkUser {
-  id: UserId;
-  name: string;
-  email: string;
-}
+import { insertProducts, productsByIdOrSku, type Product } from '../mysql/tables/products';
+import { insertUsers, usersByIdOrEmail, type User } from '../mysql/tables/users';
 
 /** An id or a unique value is there already, with another content. */
 export class BulkConflict extends Error {
@@ -33,14 +18,6 @@ export class BulkConflict extends Error {
 
 /** More ids are not told. */
 const MAX_TOLD = 20;
-
-/** What MySQL holds that items may meet. */
-export interface Stored {
-  /** The content of each row, by its id. */
-  contents: ReadonlyMap<number, string>;
-  /** The ids that unique values belong to. */
-  owners: ReadonlyMap<string, number>;
-}
 
 /** How users, products or orders with ids of their own are written in bulk. */
 export interface Bulk<T> {
@@ -51,48 +28,29 @@ export interface Bulk<T> {
   contentOf(item: T): string;
   /** A value that no other id may have; undefined where there is no such column. */
   uniqueOf(item: T): string | undefined;
-  find(items: T[]): Query<Stored>;
+  /** What MySQL holds that has the id or the unique value of one of these. */
+  find(items: T[]): Query<T[]>;
   insert(items: T[], now: Instant): Statement[];
 }
 
-export const PRODUCTS: Bulk<BulkProduct> = {
+export const PRODUCTS: Bulk<Product> = {
   kind: 'product',
   idOf: ({ id }) => id,
   bodyOf: ({ name, sku }) => ({ type: 'ProductAdded', name, sku }),
   contentOf: ({ name, sku, price }) => JSON.stringify([name, sku, formatMinor(price)]),
   uniqueOf: ({ sku }) => sku,
-  find: (items) =>
-    mapQuery(
-      productsByIdOrSku(
-        items.map(({ id }) => id),
-        items.map(({ sku }) => sku),
-      ),
-      (rows) => ({
-        contents: new Map(rows.map(({ id, name, sku, price }) => [id, JSON.stringify([name, sku, price])])),
-        owners: new Map(rows.map(({ id, sku }) => [sku, id])),
-      }),
-    ),
-  insert: (items, now) => [insertProducts(items, now)],
+  find: productsByIdOrSku,
+  insert: insertProducts,
 };
 
-export const USERS: Bulk<BulkUser> = {
+export const USERS: Bulk<User> = {
   kind: 'user',
   idOf: ({ id }) => id,
   bodyOf: ({ name }) => ({ type: 'UserRegistered', name }),
   contentOf: ({ name, email }) => JSON.stringify([name, email]),
   uniqueOf: ({ email }) => email.toLowerCase(),
-  find: (items) =>
-    mapQuery(
-      usersByIdOrEmail(
-        items.map(({ id }) => id),
-        items.map(({ email }) => email),
-      ),
-      (rows) => ({
-        contents: new Map(rows.map(({ id, name, email }) => [id, JSON.stringify([name, email])])),
-        owners: new Map(rows.map(({ id, email }) => [email.toLowerCase(), id])),
-      }),
-    ),
-  insert: (items, now) => [insertUsers(items, now)],
+  find: usersByIdOrEmail,
+  insert: insertUsers,
 };
 
 export const ORDERS: Bulk<Order> = {
@@ -101,16 +59,14 @@ export const ORDERS: Bulk<Order> = {
   bodyOf: (order) => ({ type: 'OrderCreated', order }),
   contentOf: (order) => String(fingerprint(order)),
   uniqueOf: () => undefined,
-  find: (items) =>
-    mapQuery(ordersById(items.map(({ orderId }) => orderId)), (rows) => ({
-      contents: new Map(rows.map(({ order }) => [order.orderId, String(fingerprint(order))])),
-      owners: new Map(),
-    })),
+  find: (orders) =>
+    mapQuery(ordersById(orders.map(({ orderId }) => orderId)), (stored) => stored.map(({ order }) => order)),
   insert: insertOrders,
 };
 
 /** Pure: the items that are not there yet; what is there with the same content is left alone. */
-export function missingOf<T>(bulk: Bulk<T>, items: T[], { contents, owners }: Stored): T[] | BulkConflict {
+export function missingOf<T>(bulk: Bulk<T>, items: T[], stored: T[]): T[] | BulkConflict {
+  const owners = new Map(stored.map((row) => [bulk.uniqueOf(row), bulk.idOf(row)]));
   const taken = items.flatMap((item) => {
     const unique = bulk.uniqueOf(item);
     const owner = unique === undefined ? undefined : owners.get(unique);
@@ -120,6 +76,7 @@ export function missingOf<T>(bulk: Bulk<T>, items: T[], { contents, owners }: St
     const what = bulk.kind === 'product' ? 'SKU' : 'email';
     return new BulkConflict(`${taken.length} ${what}(s) belong to another id already: ${listOf(taken)}`);
   }
+  const contents = new Map(stored.map((row) => [bulk.idOf(row), bulk.contentOf(row)]));
   const others = items.filter((item) => {
     const content = contents.get(bulk.idOf(item));
     return content !== undefined && content !== bulk.contentOf(item);
@@ -142,7 +99,7 @@ export function addMissing<T>(
   bulk: Bulk<T>,
 ): CommandKind<
   T[],
-  [Stored, Map<number, LoggedEvent>],
+  [stored: T[], latest: Map<number, LoggedEvent>],
   Statement[],
   'ProductAdded' | 'UserRegistered' | 'OrderCreated',
   'nothing-to-do' | BulkConflict
@@ -150,7 +107,7 @@ export function addMissing<T>(
   return {
     events: ['ProductAdded', 'UserRegistered', 'OrderCreated'],
     shares: false,
-    lookUp: ([items = []]) =>
+    lookUp: ([items]) =>
       both(
         bulk.find(items),
         latestEventsOf(
@@ -167,7 +124,7 @@ export function addMissing<T>(
         events: missing.flatMap((item) => draftsOf(bulk, item, latest.get(bulk.idOf(item)))),
       };
     },
-    write: (rows) => rows.flat(),
+    write: ([insert]) => insert,
   };
 }
 

@@ -4,12 +4,11 @@ import { z } from 'zod';
 import { instantAt, orderId, productId, userId } from '../domain/ids';
 import { formatMinor, MAX_PRICE, parseMinor, type Minor } from '../domain/money';
 import type { Order } from '../domain/order';
-import type { BulkProduct, BulkUser } from './bulk';
+import type { Product } from '../mysql/tables/products';
+import type { User } from '../mysql/tables/users';
 import { readCsv } from './csv-file';
 import { Faults, Unique } from './faults';
 import { OrderColumns } from './order-columns';
-
-export { ImportFaults } from './faults';
 
 /** More lines than this make one event too large to be applied in one go. */
 const MAX_LINES_PER_ORDER = 1000;
@@ -25,8 +24,8 @@ export interface ReadOptions {
 
 /** The contents of the four files. */
 export interface ImportData {
-  users: BulkUser[];
-  products: BulkProduct[];
+  users: User[];
+  products: Product[];
   /** Can be iterated more than once. */
   orders: Iterable<Order> & { readonly length: number };
 }
@@ -84,7 +83,7 @@ export async function readImport(directory: string, options: ReadOptions): Promi
   const faults = new Faults();
   const onRead = await progressOf(directory, options);
   const common = { directory, faults, onRead };
-  const users: BulkUser[] = [];
+  const users: User[] = [];
   const userIds = new Unique('users.csv', 'id', faults);
   const emails = new Unique('users.csv', 'email', faults);
   await readCsv(
@@ -97,7 +96,7 @@ export async function readImport(directory: string, options: ReadOptions): Promi
     (row) => userIds.refuse(Number(row.id)),
   );
 
-  const products: BulkProduct[] = [];
+  const products: Product[] = [];
   const productIds = new Unique('products.csv', 'id', faults);
   const skus = new Unique('products.csv', 'sku', faults);
   await readCsv(

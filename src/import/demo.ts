@@ -9,42 +9,10 @@ const DAY_MS = 86_400_000;
 /** Out of the way of what a newcomer has tried by hand. */
 const FIRST_ID = 1001;
 
-const FIRST_NAMES = [
-  'Ada',
-  'Alan',
-  'Barbara',
-  'Dennis',
-  'Edsger',
-  'Frances',
-  'Grace',
-  'Ken',
-  'Margaret',
-  'Niklaus',
-];
-const LAST_NAMES = [
-  'Allen',
-  'Dijkstra',
-  'Hamilton',
-  'Hopper',
-  'Liskov',
-  'Lovelace',
-  'Ritchie',
-  'Thompson',
-  'Turing',
-  'Wirth',
-];
-const GOODS = [
-  'Assam',
-  'Ceylon',
-  'Darjeeling',
-  'Earl Grey',
-  'Genmaicha',
-  'Jasmin',
-  'Lapsang',
-  'Oolong',
-  'Pu-Erh',
-  'Sencha',
-];
+const FIRST_NAMES = 'Ada Alan Barbara Dennis Edsger Frances Grace Ken Margaret Niklaus'.split(' ');
+const LAST_NAMES = 'Allen Dijkstra Hamilton Hopper Liskov Lovelace Ritchie Thompson Turing Wirth'.split(' ');
+const GOODS =
+  'Assam, Ceylon, Darjeeling, Earl Grey, Genmaicha, Jasmin, Lapsang, Oolong, Pu-Erh, Sencha'.split(', ');
 const FORMS: { name: string; sku: string; price: bigint }[] = [
   { name: 'sample', sku: '25', price: 290n },
   { name: 'tin', sku: '100', price: 890n },

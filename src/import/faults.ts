@@ -5,12 +5,13 @@ const MAX_FAULTS = 100;
 export class ImportFaults extends Error {
   override readonly name = 'ImportFaults';
 
+  /** @param faults the first of them; the message lists them. @param count how many there are. */
   constructor(
-    /** The first of them. */
     readonly faults: string[],
     readonly count: number,
   ) {
-    super(`${count} fault(s) in the files; nothing was imported`);
+    const more = count > faults.length ? [`… and ${count - faults.length} more`] : [];
+    super([...faults, ...more, `${count} fault(s) in the files; nothing was imported`].join('\n'));
   }
 }
 

@@ -1,7 +1,7 @@
 import { uniqueIdentity } from '../commands/writer/identity';
 import type { Writer } from '../commands/writer/writer';
 import { inParallel } from '../concurrency';
-import { instantAt, type Instant, type Position } from '../domain/ids';
+import { instantAt, type Instant } from '../domain/ids';
 import type { Order } from '../domain/order';
 import type { Database } from '../mysql/pool';
 import { addMissing, BulkConflict, missingOf, ORDERS, PRODUCTS, USERS, type Bulk } from './bulk';
@@ -26,8 +26,8 @@ export interface Imported {
   orders: number;
   /** What was there already, with the same content. */
   skipped: number;
-  /** The position of the last event; undefined where nothing was written. */
-  position: Position | undefined;
+  /** Of the last event; 0 where nothing was written. */
+  position: number;
 }
 
 /**
@@ -56,8 +56,8 @@ export async function importData(
   for (const part of parts) await part.check(database, onChecked);
   const total = parts.reduce((sum, { missing }) => sum + missing, 0);
   const onWritten = counter('importing', total);
-  let position: Position | undefined;
-  for (const part of parts) position = later(position, await part.write(writer, now, onWritten));
+  let position = 0;
+  for (const part of parts) position = Math.max(position, await part.write(writer, now, onWritten));
   return {
     users: users.missing,
     products: products.missing,
@@ -93,20 +93,16 @@ class Part<T> {
     });
   }
 
-  /** @returns the position of the last event; undefined where nothing was written. */
-  async write(
-    writer: Writer,
-    now: Instant,
-    onWritten: (count: number) => void,
-  ): Promise<Position | undefined> {
+  /** @returns the position of the last event; 0 where nothing was written. */
+  async write(writer: Writer, now: Instant, onWritten: (count: number) => void): Promise<number> {
     const kind = addMissing(this.bulk);
-    let position: Position | undefined;
+    let position = 0;
     await this.forEachBatch(async (batch, index) => {
       const missing = this.missingOf[index] ?? 0;
       if (missing === 0) return;
       const outcome = await writer.execute(kind, batch, { identity: uniqueIdentity(), now });
       if (outcome instanceof BulkConflict) throw outcome;
-      if (outcome !== 'nothing-to-do') position = later(position, outcome.logged.position);
+      if (outcome !== 'nothing-to-do') position = Math.max(position, outcome.logged.position);
       onWritten(missing);
     });
     return position;
@@ -116,11 +112,6 @@ class Part<T> {
     let next = 0;
     await inParallel(batches(this.items, this.rowsOf), MAX_IN_FLIGHT, (batch) => work(batch, next++));
   }
-}
-
-function later(a: Position | undefined, b: Position | undefined): Position | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return a > b ? a : b;
 }
 
 const oneRow = () => 1;

@@ -72,20 +72,11 @@ export function failureOf(error: unknown): Failure | undefined {
   return undefined;
 }
 
-const BEFORE_COMMIT = new Set<Failure>([
-  'lock-conflict',
-  'duplicate',
-  'referenced',
-  'missing-reference',
-  'check',
-  'impossible-value',
-]);
-
 /**
  * Whether an error of a packet that ends with COMMIT says for sure that nothing was committed: it came out of a statement
  * before. Anything else, even an error that the server sent, may have come out of the COMMIT itself.
  */
 export function isBeforeCommit(error: unknown): boolean {
   const failure = failureOf(error);
-  return failure !== undefined && BEFORE_COMMIT.has(failure);
+  return failure !== undefined && failure !== 'unreachable';
 }

@@ -128,15 +128,6 @@ export function latestEventsOf(kind: SubjectKind, ids: number[]): Query<Map<numb
   );
 }
 
-/** As `latestEventsOf`, asked at once. */
-export async function latestEvents(
-  session: Session,
-  kind: SubjectKind,
-  ids: number[],
-): Promise<Map<number, LoggedEvent>> {
-  return session.ask(latestEventsOf(kind, ids));
-}
-
 /**
  * Ids of the subjects that the log says exist and that have no row: another program deleted them. Reads the whole log, so
  * ask only where `Head.live` says that some are missing.

@@ -4,7 +4,7 @@ import type { Config } from '../config';
 import { Problem } from '../domain/problems';
 import { dialectOf, type Dialect } from './dialect';
 import { failureOf } from './failures';
-import { Session, type Parameter } from './session';
+import { Session } from './session';
 import { promiseWithin } from './within';
 
 /** Strict, and with backslash escapes: mysql2 escapes parameters on the client and relies on them. */
@@ -45,11 +45,6 @@ export class Database {
     } finally {
       await session.release();
     }
-  }
-
-  /** Rows of one SELECT outside a transaction. */
-  async rows<Row>(sql: string, parameters: Parameter[] = []): Promise<Row[]> {
-    return this.session((session) => session.rows<Row>(sql, parameters));
   }
 
   /** Which dialect the server speaks; asked once. */

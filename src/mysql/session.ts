@@ -111,15 +111,10 @@ export class Session {
     await this.send([{ sql: 'START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY' }]);
   }
 
-  async rollback(): Promise<void> {
-    if (!this.open || this.broken) return;
-    await this.send([{ sql: 'ROLLBACK' }], { ends: true });
-  }
-
   /** Back to the pool, without an open transaction; a connection that failed is closed instead. */
   async release(): Promise<void> {
     try {
-      await this.rollback();
+      if (this.open && !this.broken) await this.send([{ sql: 'ROLLBACK' }]);
     } catch {
       // The rollback failed with its connection, and the server rolls back what a closed connection left open.
       this.broken = true;

@@ -9,7 +9,6 @@ declare global {
 export default async function globalSetup(): Promise<void> {
   const servers = await startServers({
     env: process.env,
-    ephemeral: true,
     allowInstall: true,
     log: (line) => console.error(line),
     onDeath: (message) => console.error(message),

@@ -5,7 +5,6 @@ export async function privateDatabase(): Promise<{ url: string; stop(): Promise<
   // The Redis is the one of the run; only a database is started.
   const servers = await startServers({
     env: { PATH: process.env.PATH, REDIS_URL: process.env.REDIS_URL },
-    ephemeral: true,
     allowInstall: true,
     log: () => undefined,
   });

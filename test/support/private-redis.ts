@@ -6,7 +6,6 @@ export async function privateRedis(): Promise<{ url: string; client: Redis; stop
   // The database is the one of the run; only a Redis is started.
   const servers = await startServers({
     env: { PATH: process.env.PATH, DATABASE_URL: process.env.DATABASE_URL },
-    ephemeral: true,
     allowInstall: true,
     log: () => undefined,
   });

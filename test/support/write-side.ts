@@ -1,8 +1,8 @@
-import type { CommandContext } from '../../src/commands/context';
-import { createOrder } from '../../src/commands/create-order';
-import { createProduct } from '../../src/commands/create-product';
-import { createUser } from '../../src/commands/create-user';
+import { CREATE_ORDER } from '../../src/commands/create-order';
+import { CREATE_PRODUCT } from '../../src/commands/create-product';
+import { CREATE_USER } from '../../src/commands/create-user';
 import { uniqueIdentity, type CommandIdentity } from '../../src/commands/writer/identity';
+import type { Receipt } from '../../src/commands/writer/receipts';
 import { Writer, type CommitListener } from '../../src/commands/writer/writer';
 import type { Config } from '../../src/config';
 import { loadConfig } from '../../src/config';
@@ -15,14 +15,14 @@ import type { Place } from './place';
 /** The write side of a service, without HTTP and Redis. */
 export interface WriteSide {
   databases: Databases;
-  context: CommandContext;
+  writer: Writer;
   /** What was told to be committed. */
   appended: Appended[];
   /** How many commands each committed transaction carried. */
   groups: number[];
   /** How often the projector was told that something may have been committed. */
   nudges(): number;
-  order(user: UserId, products: ProductId[], identity?: CommandIdentity): ReturnType<typeof createOrder>;
+  order(user: UserId, products: ProductId[], identity?: CommandIdentity): Promise<Receipt<'OrderCreated'>>;
   close(): Promise<void>;
 }
 
@@ -37,25 +37,29 @@ export async function startWriteSide(
   const groups: number[] = [];
   let nudges = 0;
   const listener: CommitListener = {
-    committed: (told) => void appended.push(told),
+    committed(told, commands) {
+      appended.push(told);
+      groups.push(commands);
+    },
     nudge: () => void (nudges += 1),
   };
   const writer = new Writer(databases.commands, listener, {
     timeoutMs: config.MYSQL_TIMEOUT_MS,
     maxWaiting: config.MYSQL_QUEUE_LIMIT,
-    onGroup: (commands) => void groups.push(commands),
   });
-  const context = { writer, maxOrderTotal: config.MAX_ORDER_TOTAL };
   return {
     databases,
-    context,
+    writer,
     appended,
     groups,
     nudges: () => nudges,
     order: (userId, products, identity = uniqueIdentity()) =>
-      createOrder(
-        context,
-        { userId, items: products.map((productId) => ({ productId, quantity: 1 })) },
+      writer.execute(
+        CREATE_ORDER,
+        {
+          order: { userId, items: products.map((productId) => ({ productId, quantity: 1 })) },
+          maxOrderTotal: config.MAX_ORDER_TOTAL,
+        },
         { identity, now: now() },
       ),
     close: () => databases.close(),
@@ -69,23 +73,23 @@ let catalogues = 0;
 
 /** Users, and products at these prices in minor units. */
 export async function seed(
-  { context }: WriteSide,
+  { writer }: WriteSide,
   users: number,
   prices: bigint[],
 ): Promise<{ users: UserId[]; products: ProductId[] }> {
   const tag = `${process.pid}-${catalogues++}`;
   const seeded: { users: UserId[]; products: ProductId[] } = { users: [], products: [] };
   for (let index = 0; index < users; index++) {
-    const { logged } = await createUser(
-      context,
+    const { logged } = await writer.execute(
+      CREATE_USER,
       { name: 'Ada', email: `${tag}-${index}@example.com` },
       request(),
     );
     seeded.users.push(logged.event.userId);
   }
   for (const [index, price] of prices.entries()) {
-    const { logged } = await createProduct(
-      context,
+    const { logged } = await writer.execute(
+      CREATE_PRODUCT,
       { name: 'Tea', sku: `${tag}-${index}`, price },
       request(),
     );

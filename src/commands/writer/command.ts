@@ -26,15 +26,17 @@ export interface CommandKind<Input, Facts, Row, T extends EventType, Told = neve
   readonly events: readonly T[];
   /** Whether its commands share a transaction with others; if not, each has a transaction of its own. */
   readonly shares: boolean;
-  /** The look-ups travel in one packet. A kind that does not share is asked for one input. */
-  lookUp(inputs: Input[], dialect: Dialect): Query<Facts>;
+  /** The look-ups travel in one packet. A kind that does not share is asked for one input, and to write one row. */
+  lookUp(inputs: NonEmpty<Input>, dialect: Dialect): Query<Facts>;
   /** What else to look up where the facts leave something open, in a second packet; returns all facts. */
-  lookUpRest?(inputs: Input[], facts: Facts): Query<Facts> | undefined;
+  lookUpRest?(inputs: NonEmpty<Input>, facts: Facts): Query<Facts> | undefined;
   /** Pure. `accepted` holds the rows of the commands of this kind that the same transaction has accepted before. */
   decide(facts: Facts, accepted: readonly Row[], input: Input, now: Instant): Decision<Row, Told>;
   /** Of all accepted commands. At most one INSERT among them gets its ids from MySQL (tables/inserted.ts). */
-  write(rows: Row[]): Statement[];
+  write(rows: NonEmpty<Row>): Statement[];
 }
+
+export type NonEmpty<T> = [T, ...T[]];
 
 export type Decision<Row, Told = never> =
   | Acceptance<Row>
@@ -61,7 +63,7 @@ export interface Draft extends Statable {
 }
 
 /** A command, ready to be carried out. */
-export interface Command<T extends EventType = EventType, Told = unknown> extends Request {
-  kind: CommandKind<unknown, unknown, unknown, T, Told>;
+export interface Command extends Request {
+  kind: CommandKind<unknown, unknown, unknown, EventType, unknown>;
   input: unknown;
 }

@@ -75,13 +75,9 @@ export class GroupCommit<C extends Queued> {
     }
   }
 
+  /** It begins at the end of this turn of the event loop, so that commands that arrive in one turn go together. */
   private enqueue(command: C): void {
     this.waiting.add(command);
-    this.schedule();
-  }
-
-  /** At the end of this turn of the event loop, so that commands that arrive in one turn go together. */
-  private schedule(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;
     setImmediate(() => {

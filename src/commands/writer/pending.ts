@@ -1,3 +1,4 @@
+import type { EventId } from '../../domain/ids';
 import { Problem } from '../../domain/problems';
 import { mysqlUnreachable } from '../../mysql/pool';
 import type { Command } from './command';
@@ -41,7 +42,7 @@ export class Pending {
     this.timer = setTimeout(() => this.fail(this.lateProblem()), timeoutMs);
   }
 
-  get id(): string {
+  get id(): EventId {
     return this.command.identity.eventId;
   }
 

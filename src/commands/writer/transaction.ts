@@ -5,7 +5,7 @@ import type { Dialect } from '../../mysql/dialect';
 import { isBeforeCommit } from '../../mysql/failures';
 import type { Database } from '../../mysql/pool';
 import { all, both, mapQuery, type Query, type Session } from '../../mysql/session';
-import type { Command, Draft } from './command';
+import type { Command, Draft, NonEmpty } from './command';
 import { uniqueEventId } from './identity';
 import type { Pending } from './pending';
 import { receiptOf, type Receipt } from './receipts';
@@ -46,21 +46,11 @@ export async function carryOut(
     }
 
     const outcomes = new Map<Pending, Outcome>();
-    const isLate = (pending: Pending) => pending.isLate && !logged.has(pending.command.identity.eventId);
+    const isLate = (pending: Pending) => pending.isLate && !logged.has(pending.id);
     for (const pending of group.filter(isLate)) outcomes.set(pending, pending.lateProblem());
     const inTime = group.filter((pending) => !outcomes.has(pending));
-    const { decisions, events, rows } = decideGroup(
-      inTime.map(({ command }) => command),
-      facts,
-      logged,
-    );
-    const accepted = new Map<Pending, number>();
-    for (const [index, pending] of inTime.entries()) {
-      const decision = decisions[index];
-      if (decision === undefined) throw new Error('a command without a decision');
-      if (typeof decision === 'number') accepted.set(pending, decision);
-      else outcomes.set(pending, decision);
-    }
+    const { ended, accepted, events, rows } = decideGroup(inTime, facts, logged);
+    for (const [pending, outcome] of ended) outcomes.set(pending, outcome);
     if (accepted.size === 0) return { outcomes, appended: undefined, accepted: 0 };
 
     for (const pending of accepted.keys()) pending.stage = 'sent';
@@ -91,7 +81,7 @@ interface LookedUp {
 
 async function lookUp(session: Session, group: Pending[], dialect: Dialect): Promise<LookedUp> {
   const inputs = inputsByKind(group);
-  const ids = group.filter(({ mayBeLogged }) => mayBeLogged).map(({ command }) => command.identity.eventId);
+  const ids = group.filter(({ mayBeLogged }) => mayBeLogged).map(({ id }) => id);
   // The receipts come last. So where a duplicate request is the reason why a command is refused, its event is found, too.
   const ask = async (queries: Query<[Kind, unknown]>[]) => session.ask(both(all(queries), findEvents(ids)));
   const [entries, logged] = await ask(
@@ -107,8 +97,8 @@ async function lookUp(session: Session, group: Pending[], dialect: Dialect): Pro
   return { facts: new Map([...facts, ...completed]), logged: loggedSince };
 }
 
-function inputsByKind(group: Pending[]): Map<Kind, unknown[]> {
-  const inputs = new Map<Kind, unknown[]>();
+function inputsByKind(group: Pending[]): Map<Kind, NonEmpty<unknown>> {
+  const inputs = new Map<Kind, NonEmpty<unknown>>();
   for (const { command } of group) {
     const same = inputs.get(command.kind);
     if (same === undefined) inputs.set(command.kind, [command.input]);
@@ -117,35 +107,45 @@ function inputsByKind(group: Pending[]): Map<Kind, unknown[]> {
   return inputs;
 }
 
-interface DecidedGroup {
-  /** Of each command: what became of it; where it is accepted, the place of its own event among the events. */
-  decisions: (Outcome | number)[];
+interface DecidedGroup<C> {
+  /** What became of those that write nothing. */
+  ended: Map<C, Outcome>;
+  /** The others, each with the place of its own event among the events. */
+  accepted: Map<C, number>;
   events: NewEvent[];
   /** Of the accepted commands. */
-  rows: Map<Kind, unknown[]>;
+  rows: Map<Kind, NonEmpty<unknown>>;
 }
 
 /** Pure: decides a group, as a fold in the order in which the commands came. */
-export function decideGroup(
-  commands: Command[],
+export function decideGroup<C extends { command: Command }>(
+  group: C[],
   facts: ReadonlyMap<Kind, unknown>,
   logged: ReadonlyMap<EventId, FoundEvent>,
-): DecidedGroup {
+): DecidedGroup<C> {
+  const ended = new Map<C, Outcome>();
+  const accepted = new Map<C, number>();
   const events: NewEvent[] = [];
-  const rows = new Map<Kind, unknown[]>();
-  const decisions = commands.map((command): Outcome | number => {
-    const { kind, input, identity, now } = command;
+  const rows = new Map<Kind, NonEmpty<unknown>>();
+  for (const member of group) {
+    const { kind, input, identity, now } = member.command;
     const found = logged.get(identity.eventId);
-    if (found !== undefined) return receiptOf(found, identity);
-    const accepted = rows.get(kind) ?? [];
-    const decision = kind.decide(facts.get(kind), accepted, input, now);
-    if (decision === 'locked' || decision instanceof Problem || 'told' in decision) return decision;
-    rows.set(kind, accepted);
-    accepted.push(decision.row);
-    events.push(...identified(command, decision.events));
-    return events.length - 1;
-  });
-  return { decisions, events, rows };
+    if (found !== undefined) {
+      ended.set(member, receiptOf(found, identity));
+      continue;
+    }
+    const same = rows.get(kind);
+    const decision = kind.decide(facts.get(kind), same ?? [], input, now);
+    if (decision === 'locked' || decision instanceof Problem || 'told' in decision) {
+      ended.set(member, decision);
+      continue;
+    }
+    if (same === undefined) rows.set(kind, [decision.row]);
+    else same.push(decision.row);
+    events.push(...identified(member.command, decision.events));
+    accepted.set(member, events.length - 1);
+  }
+  return { ended, accepted, events, rows };
 }
 
 /** The command's identity goes to its own event, the last one; the others correct the log on the way. */

@@ -12,11 +12,9 @@ import { outcomeUnknown, Pending, type Caller } from './pending';
 import { isReceiptOf, receiptOf, type Receipt } from './receipts';
 import { carryOut, CommitInDoubt, type Outcome } from './transaction';
 
-export type { Receipt } from './receipts';
-
 export interface CommitListener {
-  /** Events were committed; they may be told out of order. */
-  committed(appended: Appended): void;
+  /** A transaction with this many commands was committed; transactions may be told out of order. */
+  committed(appended: Appended, commands: number): void;
   /** Something may have been committed whose events are not at hand. */
   nudge(): void;
 }
@@ -26,8 +24,6 @@ export interface WriterOptions {
   timeoutMs: number;
   /** Commands that may wait for their turn. */
   maxWaiting: number;
-  /** Told of each committed transaction how many commands it carried. */
-  onGroup?: (commands: number) => void;
 }
 
 /** Attempts of a command that is carried out alone. */
@@ -125,10 +121,7 @@ export class Writer {
       return false;
     }
     const { outcomes, appended, accepted } = transaction;
-    if (appended !== undefined) {
-      this.listener.committed(appended);
-      this.options.onGroup?.(accepted);
-    }
+    if (appended !== undefined) this.listener.committed(appended, accepted);
     for (const [pending, outcome] of outcomes) this.settle(pending, outcome);
     return true;
   }
@@ -143,15 +136,16 @@ export class Writer {
 
   /** Finds out what became of commands whose COMMIT was not answered: all of them were carried out, or none. */
   private async resolve(sent: Pending[]): Promise<void> {
-    const ids = sent.map(({ command }) => command.identity.eventId);
+    const ids = sent.map(({ id }) => id);
     const found = await resolveInDoubt(this.database, ids, this.options.timeoutMs);
     if (found === undefined || found.size > 0) this.listener.nudge();
     for (const pending of sent) {
-      const { identity } = pending.command;
-      const event = found?.get(identity.eventId);
+      const event = found?.get(pending.id);
       if (found === undefined) pending.fail(outcomeUnknown(pending.failure));
-      else if (event !== undefined) this.settle(pending, ownReceipt(receiptOf(event, identity)));
-      else {
+      else if (event !== undefined) {
+        pending.isInDoubt = true; // what is found is its own COMMIT, and no replay
+        this.settle(pending, receiptOf(event, pending.command.identity));
+      } else {
         // An error that the server itself sent leaves nothing under way.
         pending.isInDoubt ||= failureOf(pending.failure) === 'unreachable';
         pending.stage = 'waiting';
@@ -166,11 +160,6 @@ export class Writer {
     else if ('told' in outcome) pending.tell(outcome.told);
     else pending.receive(outcome);
   }
-}
-
-/** What is found of an attempt that was just made is no replay. */
-function ownReceipt(receipt: Receipt | Problem): Receipt | Problem {
-  return receipt instanceof Problem ? receipt : { ...receipt, replayed: false };
 }
 
 function finalProblem({ mayBeDone, failure }: Pending): unknown {

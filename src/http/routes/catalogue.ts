@@ -1,11 +1,19 @@
 import type { FastifySchema } from 'fastify';
 import { z } from 'zod';
-import { getProduct, listProducts, product, productPage } from '../../catalogue/products';
-import { getUser, listUsers, user, userPage } from '../../catalogue/users';
-import { createProduct } from '../../commands/create-product';
-import { createUser } from '../../commands/create-user';
-import { deleteProduct } from '../../commands/delete-product';
-import { deleteUser } from '../../commands/delete-user';
+import {
+  getProduct,
+  getUser,
+  listProducts,
+  listUsers,
+  product,
+  productPage,
+  user,
+  userPage,
+} from '../../catalogue';
+import { CREATE_PRODUCT } from '../../commands/create-product';
+import { CREATE_USER } from '../../commands/create-user';
+import { DELETE_PRODUCT } from '../../commands/delete-product';
+import { DELETE_USER } from '../../commands/delete-user';
 import { id } from '../../domain/answers';
 import { productId, userId } from '../../domain/ids';
 import { formatMinor, MAX_PRICE, parseMinor, type Minor } from '../../domain/money';
@@ -58,7 +66,7 @@ const tags = ['catalogue'];
 
 /** Products and users: kept in MySQL, and read from there. */
 export function catalogueRoutes(app: App, context: HttpContext): void {
-  const { commands, database } = context;
+  const { writer, database } = context;
 
   app.post(
     '/products',
@@ -73,7 +81,7 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
         answer: product,
         problems: ['sku-taken'],
       },
-      ({ body }, command) => createProduct(commands, body, command),
+      ({ body }, command) => writer.execute(CREATE_PRODUCT, body, command),
       ({ event, occurredAt }, { body }) => ({
         product_id: event.productId,
         name: event.name,
@@ -97,7 +105,7 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
         answer: z.object({ product_id: id, deleted }),
         problems: ['product-not-found', 'product-in-use'],
       },
-      ({ params }, command) => deleteProduct(commands, params.id, command),
+      ({ params }, command) => writer.execute(DELETE_PRODUCT, params.id, command),
       ({ event }) => ({ product_id: event.productId, deleted: true as const }),
     ),
   );
@@ -142,7 +150,7 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
         answer: user,
         problems: ['email-taken'],
       },
-      ({ body }, command) => createUser(commands, body, command),
+      ({ body }, command) => writer.execute(CREATE_USER, body, command),
       ({ event, occurredAt }, { body }) => ({
         user_id: event.userId,
         name: event.name,
@@ -165,7 +173,7 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
         answer: z.object({ user_id: id, deleted }),
         problems: ['user-not-found', 'user-in-use'],
       },
-      ({ params }, command) => deleteUser(commands, params.id, command),
+      ({ params }, command) => writer.execute(DELETE_USER, params.id, command),
       ({ event }) => ({ user_id: event.userId, deleted: true as const }),
     ),
   );

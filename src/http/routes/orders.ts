@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { createOrder } from '../../commands/create-order';
-import { deleteOrder } from '../../commands/delete-order';
+import { CREATE_ORDER } from '../../commands/create-order';
+import { DELETE_ORDER } from '../../commands/delete-order';
 import { id } from '../../domain/answers';
 import { orderId, productId, userId } from '../../domain/ids';
 import { formatMinor } from '../../domain/money';
@@ -40,7 +40,7 @@ const tags = ['orders'];
 
 /** Orders: commands into MySQL, queries from Redis. */
 export function orderRoutes(app: App, context: HttpContext): void {
-  const { commands, reader } = context;
+  const { writer, maxOrderTotal, reader } = context;
 
   app.post(
     '/orders',
@@ -55,7 +55,7 @@ export function orderRoutes(app: App, context: HttpContext): void {
         answer: order.omit({ items: true }),
         problems: ['unknown-user', 'unknown-product', 'order-total-too-large', 'sum-bound-reached'],
       },
-      ({ body }, command) => createOrder(commands, body, command),
+      ({ body }, command) => writer.execute(CREATE_ORDER, { order: body, maxOrderTotal }, command),
       ({ event }) => ({
         order_id: event.order.orderId,
         user_id: event.order.userId,
@@ -79,7 +79,7 @@ export function orderRoutes(app: App, context: HttpContext): void {
         answer: z.object({ order_id: id, deleted: z.literal(true) }),
         problems: ['order-not-found'],
       },
-      ({ params }, command) => deleteOrder(commands, params.id, command),
+      ({ params }, command) => writer.execute(DELETE_ORDER, params.id, command),
       ({ event }) => ({ order_id: event.order.orderId, deleted: true as const }),
     ),
   );

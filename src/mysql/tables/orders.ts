@@ -64,7 +64,7 @@ export async function readOrdersAfter(
 
 /** The orders with these ids. */
 export function ordersById(ids: OrderId[]): Query<StoredOrder[]> {
-  return mapQuery(both(ordersWithItems(ids, ''), itemsOf(ids)), ([rows, items]) => assemble(rows, items));
+  return mapQuery(ordersWithItems(ids, ''), ([rows, items]) => assemble(rows, items));
 }
 
 /**
@@ -79,21 +79,22 @@ export interface LockedOrders {
 /** Locks those of the orders that are free, and waits for none. */
 export function lockOrders(ids: OrderId[]): Query<LockedOrders> {
   const existing = select<{ id: number }>('SELECT id FROM orders WHERE id IN (?)', [ids]);
-  const free = both(ordersWithItems(ids, 'FOR UPDATE SKIP LOCKED'), itemsOf(ids));
-  return mapQuery(both(existing, free), ([found, [rows, items]]) => {
-    const free = new Map(assemble(rows, items).map((stored) => [stored.order.orderId, stored]));
-    const leftOut = new Set(rows.map(({ id }) => orderId(id)).filter((id) => !free.has(id)));
-    return { existing: new Set(found.map(({ id }) => orderId(id)).filter((id) => !leftOut.has(id))), free };
-  });
+  return mapQuery(
+    both(existing, ordersWithItems(ids, 'FOR UPDATE SKIP LOCKED')),
+    ([found, [rows, items]]) => {
+      const free = new Map(assemble(rows, items).map((stored) => [stored.order.orderId, stored]));
+      const leftOut = new Set(rows.map(({ id }) => orderId(id)).filter((id) => !free.has(id)));
+      return { existing: new Set(found.map(({ id }) => orderId(id)).filter((id) => !leftOut.has(id))), free };
+    },
+  );
 }
 
 /** In ascending order of id, as every writer locks them, so that two writers cannot wait for each other. */
-function ordersWithItems(ids: OrderId[], lock: string): Query<OrderRow[]> {
-  return select(`SELECT ${ORDER_COLUMNS} FROM orders WHERE id IN (?) ORDER BY id ${lock}`, [ids]);
-}
-
-function itemsOf(ids: OrderId[]): Query<ItemRow[]> {
-  return select(`${SELECT_ITEMS} WHERE order_id IN (?) ORDER BY order_id, line_no`, [ids]);
+function ordersWithItems(ids: OrderId[], lock: string): Query<[OrderRow[], ItemRow[]]> {
+  return both(
+    select(`SELECT ${ORDER_COLUMNS} FROM orders WHERE id IN (?) ORDER BY id ${lock}`, [ids]),
+    select(`${SELECT_ITEMS} WHERE order_id IN (?) ORDER BY order_id, line_no`, [ids]),
+  );
 }
 
 /** Both lists are in ascending order of the order's id. Orders with ids beyond 2^53 are left out. */
@@ -123,7 +124,6 @@ function lineOf(item: ItemRow): OrderLine {
 
 /** Inserts orders, which get their ids from MySQL, and their lines (see inserted.ts). */
 export function insertNewOrders(orders: OrderContent[]): Statement[] {
-  if (orders.length === 0) return [];
   const fingerprints = orders.map(fingerprint);
   const rows = orders.map((order, index) => [...contentOf(order), 1, fingerprints[index] ?? 0]);
   return [
@@ -153,7 +153,6 @@ function setInsertedOf(fingerprints: number[]): Statement {
 
 /** Inserts whole orders that bring their ids. */
 export function insertOrders(orders: Order[]): Statement[] {
-  if (orders.length === 0) return [];
   const rows = orders.map((order) => [order.orderId, ...contentOf(order), 1, fingerprint(order)]);
   return [
     { sql: `INSERT INTO orders (${ORDER_COLUMNS}) VALUES ?`, parameters: [rows] },
@@ -177,7 +176,6 @@ function insertItems(orders: [id: string, lines: OrderLine[]][]): Statement {
 }
 
 export function deleteOrders(ids: OrderId[]): Statement[] {
-  if (ids.length === 0) return [];
   return [
     { sql: 'DELETE FROM order_items WHERE order_id IN (?)', parameters: [ids] },
     { sql: 'DELETE FROM orders WHERE id IN (?)', parameters: [ids] },

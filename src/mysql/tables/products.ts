@@ -1,12 +1,26 @@
 import { productId, type Instant, type ProductId } from '../../domain/ids';
 import type { EventOf } from '../../domain/events';
-import { formatMinor, type Minor } from '../../domain/money';
+import { formatMinor, minorFromDecimal, type Minor } from '../../domain/money';
 import { mapQuery, select, type Query, type Session, type Statement } from '../session';
-import { toDatetime } from '../time';
+import { fromDatetime, toDatetime } from '../time';
 import { SET_INSERTED } from './inserted';
 
-export interface ProductRow {
+export interface NewProduct {
+  name: string;
+  sku: string;
+  price: Minor;
+}
+
+export interface Product extends NewProduct {
   id: ProductId;
+}
+
+export interface StoredProduct extends Product {
+  createdAt: Instant;
+}
+
+interface ProductRow {
+  id: number;
   name: string;
   sku: string;
   price: string;
@@ -20,7 +34,7 @@ export async function readProductsAfter(
   session: Session,
   afterId: number,
   limit: number,
-): Promise<ProductRow[]> {
+): Promise<StoredProduct[]> {
   return session.ask(
     rows(`SELECT ${COLUMNS} FROM products WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`, [
       afterId,
@@ -30,17 +44,17 @@ export async function readProductsAfter(
   );
 }
 
-/** Those that have one of these ids or SKUs. */
-export function productsByIdOrSku(ids: number[], skus: string[]): Query<ProductRow[]> {
+/** Those that have the id or the SKU of one of these. */
+export function productsByIdOrSku(products: Product[]): Query<StoredProduct[]> {
   return rows(`SELECT ${COLUMNS} FROM products WHERE (id IN (?) OR sku IN (?)) AND id <= ?`, [
-    ids,
-    skus,
+    products.map(({ id }) => id),
+    products.map(({ sku }) => sku),
     Number.MAX_SAFE_INTEGER,
   ]);
 }
 
 /** What a row says, as the event that would create it. */
-export function statedByProduct({ id, name, sku }: ProductRow): EventOf<'ProductAdded'> {
+export function statedByProduct({ id, name, sku }: Product): EventOf<'ProductAdded'> {
   return { type: 'ProductAdded', productId: id, name, sku };
 }
 
@@ -50,12 +64,6 @@ export function lockProduct(id: number): Query<EventOf<'ProductAdded'> | undefin
     rows(`SELECT ${COLUMNS} FROM products WHERE id = ? FOR UPDATE`, [id]),
     ([row]) => row && statedByProduct(row),
   );
-}
-
-export interface NewProduct {
-  name: string;
-  sku: string;
-  price: Minor;
 }
 
 /** Inserts a product, which gets its id from MySQL (see inserted.ts). */
@@ -70,21 +78,23 @@ export function insertNewProduct(product: NewProduct, createdAt: Instant): State
 }
 
 /** Inserts products that bring their ids. */
-export function insertProducts(products: ({ id: number } & NewProduct)[], createdAt: Instant): Statement {
+export function insertProducts(products: Product[], createdAt: Instant): Statement[] {
   const values = products.map((product) => [product.id, ...valuesOf(product, createdAt)]);
-  return { sql: `INSERT INTO products (${COLUMNS}) VALUES ?`, parameters: [values] };
-}
-
-export function deleteProduct(id: ProductId): Statement[] {
-  return [{ sql: 'DELETE FROM products WHERE id = ?', parameters: [id] }];
+  return [{ sql: `INSERT INTO products (${COLUMNS}) VALUES ?`, parameters: [values] }];
 }
 
 function valuesOf({ name, sku, price }: NewProduct, createdAt: Instant): string[] {
   return [name, sku, formatMinor(price), toDatetime(createdAt)];
 }
 
-function rows(sql: string, parameters: Parameters<typeof select>[1]): Query<ProductRow[]> {
-  return mapQuery(select<Omit<ProductRow, 'id'> & { id: number }>(sql, parameters), (found) =>
-    found.map((row) => ({ ...row, id: productId(row.id) })),
+function rows(sql: string, parameters: Parameters<typeof select>[1]): Query<StoredProduct[]> {
+  return mapQuery(select<ProductRow>(sql, parameters), (found) =>
+    found.map(({ id, name, sku, price, created_at }) => ({
+      id: productId(id),
+      name,
+      sku,
+      price: minorFromDecimal(price),
+      createdAt: fromDatetime(created_at),
+    })),
   );
 }

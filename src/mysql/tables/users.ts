@@ -1,11 +1,24 @@
 import type { EventOf } from '../../domain/events';
 import { userId, type Instant, type UserId } from '../../domain/ids';
 import { mapQuery, select, type Query, type Session, type Statement } from '../session';
-import { toDatetime } from '../time';
+import { fromDatetime, toDatetime } from '../time';
 import { SET_INSERTED } from './inserted';
 
-export interface UserRow {
+export interface NewUser {
+  name: string;
+  email: string;
+}
+
+export interface User extends NewUser {
   id: UserId;
+}
+
+export interface StoredUser extends User {
+  createdAt: Instant;
+}
+
+interface UserRow {
+  id: number;
   name: string;
   email: string;
   created_at: string;
@@ -14,7 +27,11 @@ export interface UserRow {
 const COLUMNS = 'id, name, email, created_at';
 
 /** A page of users in ascending order of id. */
-export async function readUsersAfter(session: Session, afterId: number, limit: number): Promise<UserRow[]> {
+export async function readUsersAfter(
+  session: Session,
+  afterId: number,
+  limit: number,
+): Promise<StoredUser[]> {
   return session.ask(
     rows(`SELECT ${COLUMNS} FROM users WHERE id > ? AND id <= ? ORDER BY id LIMIT ?`, [
       afterId,
@@ -24,17 +41,17 @@ export async function readUsersAfter(session: Session, afterId: number, limit: n
   );
 }
 
-/** Those that have one of these ids or emails; MySQL takes emails as equal that differ in case only. */
-export function usersByIdOrEmail(ids: number[], emails: string[]): Query<UserRow[]> {
+/** Those that have the id or the email of one of these; MySQL takes emails as equal that differ in case only. */
+export function usersByIdOrEmail(users: User[]): Query<StoredUser[]> {
   return rows(`SELECT ${COLUMNS} FROM users WHERE (id IN (?) OR email IN (?)) AND id <= ?`, [
-    ids,
-    emails,
+    users.map(({ id }) => id),
+    users.map(({ email }) => email),
     Number.MAX_SAFE_INTEGER,
   ]);
 }
 
 /** What a row says, as the event that would create it. */
-export function statedByUser({ id, name }: UserRow): EventOf<'UserRegistered'> {
+export function statedByUser({ id, name }: User): EventOf<'UserRegistered'> {
   return { type: 'UserRegistered', userId: id, name };
 }
 
@@ -44,11 +61,6 @@ export function lockUser(id: number): Query<EventOf<'UserRegistered'> | undefine
     rows(`SELECT ${COLUMNS} FROM users WHERE id = ? FOR UPDATE`, [id]),
     ([row]) => row && statedByUser(row),
   );
-}
-
-export interface NewUser {
-  name: string;
-  email: string;
 }
 
 /** Inserts a user, who gets his id from MySQL (see inserted.ts). */
@@ -63,21 +75,22 @@ export function insertNewUser(user: NewUser, createdAt: Instant): Statement[] {
 }
 
 /** Inserts users who bring their ids. */
-export function insertUsers(users: ({ id: number } & NewUser)[], createdAt: Instant): Statement {
+export function insertUsers(users: User[], createdAt: Instant): Statement[] {
   const values = users.map((user) => [user.id, ...valuesOf(user, createdAt)]);
-  return { sql: `INSERT INTO users (${COLUMNS}) VALUES ?`, parameters: [values] };
-}
-
-export function deleteUser(id: UserId): Statement[] {
-  return [{ sql: 'DELETE FROM users WHERE id = ?', parameters: [id] }];
+  return [{ sql: `INSERT INTO users (${COLUMNS}) VALUES ?`, parameters: [values] }];
 }
 
 function valuesOf({ name, email }: NewUser, createdAt: Instant): string[] {
   return [name, email, toDatetime(createdAt)];
 }
 
-function rows(sql: string, parameters: Parameters<typeof select>[1]): Query<UserRow[]> {
-  return mapQuery(select<Omit<UserRow, 'id'> & { id: number }>(sql, parameters), (found) =>
-    found.map((row) => ({ ...row, id: userId(row.id) })),
+function rows(sql: string, parameters: Parameters<typeof select>[1]): Query<StoredUser[]> {
+  return mapQuery(select<UserRow>(sql, parameters), (found) =>
+    found.map(({ id, name, email, created_at }) => ({
+      id: userId(id),
+      name,
+      email,
+      createdAt: fromDatetime(created_at),
+    })),
   );
 }

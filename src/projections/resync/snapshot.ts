@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { subjectId, type SubjectKind } from '../../domain/events';
 import { reconcile, statedBy, type Stated } from '../../domain/reconcile';
-import { latestEvents, readHead, subjectsWithoutRow, type Head } from '../../mysql/log';
+import { latestEventsOf, readHead, subjectsWithoutRow, type Head } from '../../mysql/log';
 import type { Database } from '../../mysql/pool';
 import type { Session } from '../../mysql/session';
 import { readOrdersAfter, statedByOrder } from '../../mysql/tables/orders';
@@ -81,7 +81,7 @@ async function* pagesOf(
   const missing = await subjectsWithoutRow(session, kind, WHOLE_LOG_TIMEOUT_MS);
   for (const id of missing) onChange({ kind, id });
   for (let at = 0; at < missing.length; at += PAGE_ROWS) {
-    const latest = await latestEvents(session, kind, missing.slice(at, at + PAGE_ROWS));
+    const latest = await session.ask(latestEventsOf(kind, missing.slice(at, at + PAGE_ROWS)));
     yield [...latest.values()].flatMap(({ event }) => statedBy(event) ?? []);
   }
 }
@@ -129,7 +129,7 @@ async function statedByLog(
   onChange: OnChange,
 ): Promise<Stated[]> {
   const ids = rows.flatMap(({ stated, isAsLogged }) => (isAsLogged ? [] : [subjectId(stated)]));
-  const latest = await latestEvents(session, kind, ids);
+  const latest = await session.ask(latestEventsOf(kind, ids));
   return rows.flatMap(({ stated, isAsLogged }) => {
     if (isAsLogged) return stated;
     const id = subjectId(stated);
