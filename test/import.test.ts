@@ -116,6 +116,12 @@ test.each([
   ['order_items.csv', '100,10,12', '101,10,12', 'order_items.csv:2: order_id: there is no order 101'],
   ['order_items.csv', '100,10,12', '100,11,12', 'order_items.csv:2: product_id: there is no product 11'],
   ['order_items.csv', '300,20,1,', '300,20,0,', 'order_items.csv:3: quantity: must be at least 1'],
+  [
+    'order_items.csv',
+    '300,20,1,',
+    '300,20,99999999,',
+    'order_items.csv:3: quantity: must be at most 1000000',
+  ],
   ['order_items.csv', '300,20,1,3.00\n', '', 'orders.csv:3: the order has no lines in order_items.csv'],
 ] as const)('a bad row is reported with file and line: %s %j → %j', async (file, from, to, fault) => {
   await rewrite(file, from, to);

@@ -19,6 +19,8 @@ interface Connection {
   waiting: (() => void)[];
   /** The newest request, until it is answered. */
   latest: IncomingMessage | undefined;
+  /** A request that was answered before all of it had come. */
+  answeredEarly: IncomingMessage | undefined;
   /** The last that it says, once what it received is no request. */
   refusal: string | undefined;
 }
@@ -68,6 +70,8 @@ export class Connections {
     if (connection === undefined || code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const { slug, text } = rawProblem(code);
     this.metrics.malformedRequests.inc({ problem: slug });
+    // What does not come is the rest of a request that has its answer: a second one could be taken for that to another.
+    if (connection.answeredEarly?.complete === false) return void socket.destroy();
     connection.refusal = text;
     return this.endIfRefused(socket, connection);
   }
@@ -84,6 +88,7 @@ export class Connections {
       inFlight: new Map(),
       waiting: [],
       latest: undefined,
+      answeredEarly: undefined,
       refusal: undefined,
     };
     this.connections.set(socket, connection);
@@ -101,7 +106,7 @@ export class Connections {
     const { inFlight, waiting } = connection;
     const begin = () => {
       inFlight.set(request, response);
-      done(this.isClosing ? shuttingDown() : undefined);
+      done(this.isClosing ? shuttingDown() : faultOf(request));
     };
     connection.latest = request;
     if (inFlight.size < MAX_IN_FLIGHT) begin();
@@ -117,6 +122,7 @@ export class Connections {
     const connection = this.connections.get(socket);
     if (connection === undefined) return;
     connection.inFlight.delete(request);
+    if (!request.complete) connection.answeredEarly = request;
     if (connection.latest === request) connection.latest = undefined;
     const next = connection.waiting.shift();
     next?.();
@@ -137,4 +143,10 @@ export class Connections {
 function shuttingDown(): Problem {
   const detail = 'The service is shutting down; nothing was changed.';
   return new Problem('overloaded', detail, { retryAfterSeconds: 1 });
+}
+
+/** What HTTP demands and Node would answer by itself, without a word. */
+function faultOf({ httpVersion, headers }: IncomingMessage): Problem | undefined {
+  if (httpVersion !== '1.1' || headers.host !== undefined) return undefined;
+  return new Problem('malformed-request', 'The Host header is missing.');
 }

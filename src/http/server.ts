@@ -57,6 +57,7 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     requestTimeout: config.REQUEST_TIMEOUT_MS,
     connectionTimeout: SILENT_SOCKET_MS,
     http: {
+      requireHostHeader: false, // see connections.ts
       // Node takes the greater of the two for the body, and its own default is a minute.
       headersTimeout: config.REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, config.REQUEST_TIMEOUT_MS),

@@ -69,7 +69,7 @@ const itemRow = z.object({
   product_id: id.transform(productId),
   quantity: z
     .string()
-    .regex(/^\d{1,7}$/, 'must be a whole number')
+    .regex(/^-?\d+$/, 'must be a whole number')
     .transform(Number)
     .pipe(z.int().min(1).max(1_000_000)),
   unit_price: price,

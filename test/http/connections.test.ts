@@ -111,6 +111,20 @@ test('a request that is no HTTP does not cost those before it their answers', as
   expect(text).toMatch(/urn:tally:problem:malformed-request[^}]*}$/);
 });
 
+test('a request that was answered before all of it had come has one answer', async () => {
+  const text = await everything(
+    await open('GET /health/live HTTP/1.1\r\nhost: x\r\ncontent-length: 50000\r\n\r\nx'),
+  );
+  expect(text.match(/HTTP\/1\.1 /g)).toEqual(['HTTP/1.1 ']);
+  expect(text).toContain(' 200 OK');
+});
+
+test('a request without Host is told so', async () => {
+  const text = await everything(await open('GET /orders HTTP/1.1\r\nconnection: close\r\n\r\n'));
+  expect(text).toContain(' 400 Bad Request');
+  expect(text).toContain('The Host header is missing.');
+});
+
 test('there are at most MAX_CONNECTIONS; further ones are closed and counted', async () => {
   const sockets: Socket[] = [];
   try {
