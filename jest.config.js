@@ -11,5 +11,6 @@ module.exports = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,
-  maxWorkers: 2,
+  // One more than the cores of a small machine: many tests wait for a time to pass.
+  maxWorkers: 3,
 };
