@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import type { RowDataPacket } from 'mysql2/promise';
 import { caughtUp, holdFence, liveKeyOf, newPlace, seedCatalogue, startTally, until } from './support/tally';
 
 test('a shutdown answers what is in flight and refuses the rest', async () => {
@@ -72,6 +73,33 @@ test('a shutdown does not wait for a repair that holds the fencing lock', async 
     const [seconds, microseconds] = await place.redis.time();
     const untilMs = Number(await place.redis.hget(await liveKeyOf(place, 'checkpoint'), 'fence_until'));
     expect(untilMs).toBeGreaterThan(Number(seconds) * 1000 + Number(microseconds) / 1000);
+  } finally {
+    await place.close();
+  }
+});
+
+test('a shutdown answers a command behind which half a request has come', async () => {
+  const place = await newPlace({ PROJECTION_WAIT_MS: '1000' });
+  try {
+    const tally = await startTally(place);
+    await until(async () => (await tally.get('/health/ready')).status === 200);
+    const { user, products } = await seedCatalogue(tally, ['1.00']);
+    await caughtUp(place);
+    const release = await holdFence(place, 20_000); // so that the answer waits
+    const body = JSON.stringify({ user_id: user, items: [{ product_id: products[0], quantity: 1 }] });
+    const socket = connect(Number(new URL(tally.app.url).port), '127.0.0.1');
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', () => undefined);
+    const head = 'POST /orders HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+    socket.write(`${head}content-length: ${body.length}\r\n\r\n${body}${head}content-length: 9\r\n\r\n{"`);
+    await until(async () => {
+      const [rows] = await place.sql.query<RowDataPacket[]>('SELECT COUNT(*) AS orders FROM orders');
+      return rows[0]?.orders === 1;
+    });
+    await tally.app.close();
+    await release();
+    expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 201 Created/);
+    socket.destroy();
   } finally {
     await place.close();
   }

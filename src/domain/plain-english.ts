@@ -27,7 +27,7 @@ export function plainEnglish(issue: Issue): string | undefined {
     case 'invalid_type':
       return issue.input === undefined ? 'is required' : `must be ${NAMES[issue.expected] ?? issue.expected}`;
     case 'invalid_union':
-      return issue.input === undefined ? 'is required' : 'must be text or a number';
+      return issue.input === undefined ? 'is required' : undefined;
     case 'too_small':
       return `must ${sizeOf(issue.origin, issue.inclusive === false ? 'above' : 'at least', issue.minimum)}`;
     case 'too_big':

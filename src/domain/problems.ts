@@ -19,7 +19,7 @@ export const PROBLEMS = {
   'unknown-position': { status: 409, title: 'The log does not hold this position' },
   'request-timeout': { status: 408, title: 'The request did not arrive within the time' },
   'body-too-large': { status: 413, title: 'The body is too large' },
-  'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
+  'unsupported-media-type': { status: 415, title: 'The body must be JSON in UTF-8' },
   'unknown-user': { status: 422, title: 'The order names a user that does not exist' },
   'unknown-product': { status: 422, title: 'The order names a product that does not exist' },
   'order-total-too-large': {

@@ -24,7 +24,7 @@ function faultOfHeaders({ headers, rawHeaders }: IncomingMessage): string | unde
     return `A body with content-encoding ${encoding} is not taken: send it as it is.`;
   }
   const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(headers['content-type'] ?? '')?.[1];
-  if (charset !== undefined && charset.toLowerCase() !== 'utf-8') {
+  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) {
     return `A body in ${charset} is not taken: send UTF-8.`;
   }
   // Node keeps the first of several.

@@ -47,7 +47,7 @@ export class Connections {
       return requests;
     });
     app.server.on('drop', () => this.metrics.connectionsRefused.inc());
-    app.server.on('connection', (socket) => this.opened(socket));
+    app.server.on('connection', (socket) => void this.opened(socket));
     app.addHook('onRequest', ({ raw }, reply, done) => this.begin(raw, reply.raw, done));
     app.addHook('onResponse', ({ raw }, _reply, done) => {
       this.answered(raw);
@@ -67,6 +67,7 @@ export class Connections {
   /** Answers what is no request, because it is not HTTP, too large or too slow, and ends the connection. */
   refuse({ code = '' }: { code?: string }, socket: Socket): void {
     const connection = this.connections.get(socket);
+    if (connection?.refusal !== undefined) return; // Node goes on parsing what comes after it
     if (connection === undefined || code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const { slug, text } = rawProblem(code);
     this.metrics.malformedRequests.inc({ problem: slug });
@@ -83,7 +84,7 @@ export class Connections {
     socket.destroySoon();
   }
 
-  private opened(socket: Socket): void {
+  private opened(socket: Socket): Connection {
     const connection: Connection = {
       inFlight: new Map(),
       waiting: [],
@@ -97,12 +98,14 @@ export class Connections {
       // Node tells only the answer that is being written. The files that the others were to send would stay open for ever.
       for (const response of connection.inFlight.values()) response.emit('close');
     });
+    return connection;
   }
 
   private begin(request: IncomingMessage, response: ServerResponse, done: (error?: Error) => void): void {
     const { socket } = request;
-    const connection = this.connections.get(socket);
-    if (connection === undefined) return; // it has ended, and nobody waits for an answer
+    if (socket.destroyed) return; // nobody waits for an answer
+    // Fastify listens on both addresses of `localhost`, and tells of the connections to one of them.
+    const connection = this.connections.get(socket) ?? this.opened(socket);
     const { inFlight, waiting } = connection;
     const begin = () => {
       inFlight.set(request, response);
@@ -113,7 +116,8 @@ export class Connections {
     else if (waiting.length >= MAX_WAITING) socket.destroy();
     else {
       waiting.push(begin);
-      socket.pause();
+      // Node reads on after every request that it has parsed: so after all that this chunk brought.
+      process.nextTick(() => pauseWhileWaiting(socket, connection));
     }
   }
 
@@ -127,13 +131,18 @@ export class Connections {
     const next = connection.waiting.shift();
     next?.();
     if (next !== undefined && connection.waiting.length === 0) socket.resume();
+    // Node reads on after every answer, too.
+    if (connection.waiting.length > 0) setImmediate(() => pauseWhileWaiting(socket, connection));
     this.endIfRefused(socket, connection);
   }
 
   private drain(app: App): void {
     this.isClosing = true;
     const timer = setInterval(() => {
-      for (const [socket, { latest }] of this.connections) if (latest?.complete !== true) socket.destroy();
+      for (const [socket, { latest, inFlight }] of this.connections) {
+        const isAwaited = [...inFlight.keys()].some(({ complete }) => complete);
+        if (!isAwaited && latest?.complete !== true) socket.destroy();
+      }
     }, DRAIN_CHECK_MS);
     app.server.once('close', () => clearInterval(timer));
     timer.unref();
@@ -143,6 +152,10 @@ export class Connections {
 function shuttingDown(): Problem {
   const detail = 'The service is shutting down; nothing was changed.';
   return new Problem('overloaded', detail, { retryAfterSeconds: 1 });
+}
+
+function pauseWhileWaiting(socket: Socket, { waiting }: Connection): void {
+  if (waiting.length > 0) socket.pause();
 }
 
 /** What HTTP demands and Node would answer by itself, without a word. */

@@ -107,7 +107,7 @@ export function rawProblem(code: string): { slug: ProblemSlug; text: string } {
 
 export async function sendNotFound(request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const path = request.url.split('?')[0];
-  const problem = new Problem('route-not-found', `There is no ${request.method} ${path}; see /docs.`);
+  const problem = new Problem('route-not-found', `There is no ${request.method} ${path}; see /openapi.json.`);
   await sendProblem(problem, request, reply);
 }
 

@@ -110,8 +110,10 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     catalogueRoutes(typed, context);
     operationsRoutes(typed, context);
     openApiRoute(typed);
-    const about = { name: 'Tally', version, docs: '/docs', openapi: '/openapi.json' };
-    typed.get('/', { schema: { hide: true } }, () => about);
+    const about = { name: 'Tally', version, openapi: '/openapi.json' };
+    typed.get('/', { schema: { hide: true } }, () =>
+      config.DOCS === 'on' ? { ...about, docs: '/docs' } : about,
+    );
     refuseOtherMethods(routes, methods);
     done();
   });

@@ -67,6 +67,31 @@ test('of pipelined requests whose answers nobody reads a few are carried out; on
   expect(await metric('tally_http_requests_in_flight')).toBe(1);
 });
 
+test('however many requests are pipelined, a client that reads gets all answers', async () => {
+  const count = 10_000;
+  const text = await everything(await open(pipelined('/orders/reports/summary', count) + LAST));
+  expect(text.match(/HTTP\/1\.1 200 OK\r\n/g)).toHaveLength(count + 1);
+});
+
+test('with HOST=localhost every address of it answers', async () => {
+  const own = await startTally(place, { HOST: 'localhost' });
+  try {
+    const { port } = new URL(own.app.url);
+    const answers = await Promise.all(
+      ['127.0.0.1', '[::1]', 'localhost'].map(async (host) =>
+        fetch(`http://${host}:${port}/health/live`, { signal: AbortSignal.timeout(10_000) }).then(
+          ({ status }) => status,
+          (error: Error) => (error.name === 'TimeoutError' ? 'no answer' : 'not there'),
+        ),
+      ),
+    );
+    expect(answers).toContain(200);
+    expect(answers).not.toContain('no answer');
+  } finally {
+    await own.app.close();
+  }
+});
+
 test('files that were to be sent are closed with their connection', async () => {
   const openFiles = async () => {
     const links = await Promise.all(

@@ -33,10 +33,13 @@ const text = (maxLength: number) =>
     .pipe(z.string().min(1).max(maxLength));
 
 const price = z
-  .union([
-    z.string().meta({ pattern: '^\\d{1,10}(\\.\\d{1,2})?$' }),
-    z.number().meta({ minimum: 0, maximum: Number(formatMinor(MAX_PRICE)) }),
-  ])
+  .union(
+    [
+      z.string().meta({ pattern: '^\\d{1,10}(\\.\\d{1,2})?$' }),
+      z.number().meta({ minimum: 0, maximum: Number(formatMinor(MAX_PRICE)) }),
+    ],
+    'must be text or a number',
+  )
   .meta({ description: 'Decimal with at most two places, as a string or a number', examples: ['45.99'] })
   .transform((input, context): Minor => {
     // A JSON number such as 45.99 becomes the same text again: the shortest one that gives the number.
