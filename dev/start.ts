@@ -107,7 +107,7 @@ function start({ dataDir, allowInstall, watch }: Options): void {
 
     dataLock?.publish({ databaseUrl, redisUrl, url: service.url });
     const cli = `npm run tally -- ${dataDir === DEFAULT_DATA_DIR ? '' : `--data-dir ${dataDir}`}`.trimEnd();
-    say((watch ? developerWelcome : welcome)(service.url, cli));
+    say(watch ? developerWelcome(service.url, cli) : welcome(service.url, cli, config.DOCS));
   }
 
   const starting = up();

@@ -1,9 +1,9 @@
 /** What to try first. `cli` calls the command line. */
-export function welcome(url: string, cli: string): string {
+export function welcome(url: string, cli: string, docs: 'on' | 'off'): string {
   const post = (route: string, body: string) =>
     `curl -X POST ${url}${route} -H 'content-type: application/json' -d '${body}'`;
   return `
-  Tally runs at ${url}, its API page at ${url}/docs
+  Tally runs at ${url}, its API page at ${url}${docs === 'on' ? '/docs' : '/openapi.json'}
 
   Try it:
     ${post('/products', '{"name":"Tea","sku":"TEA-1","price":"4.50"}')}

@@ -1,4 +1,4 @@
-import { pino, type DestinationStream, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger, type SerializedError } from 'pino';
 import type { Config } from './config';
 
 export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, stream?: DestinationStream): Logger {
@@ -16,14 +16,21 @@ const CARRIED = ['sql', 'sqlMessage', 'command', 'raw', 'aggregateErrors'];
 
 /** An error as the log shows it. MySQL quotes values in its messages, and pino joins the messages of all causes. */
 function withoutValues(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const { message, stack, ...rest } = pino.stdSerializers.errWithCause(error);
-  const texts = { message: withoutQuoted(message), stack: withoutQuoted(stack) };
+  return error instanceof Error ? cleaned(pino.stdSerializers.errWithCause(error)) : error;
+}
+
+function cleaned({
+  message,
+  stack,
+  cause,
+  ...rest
+}: SerializedError & { cause?: SerializedError }): Record<string, unknown> {
   const fields = Object.entries(rest).filter(([name]) => !CARRIED.includes(name));
   return {
     ...Object.fromEntries(fields),
-    ...texts,
-    ...(error.cause === undefined ? {} : { cause: withoutValues(error.cause) }),
+    message: withoutQuoted(message),
+    stack: withoutQuoted(stack),
+    ...(cause === undefined ? {} : { cause: cleaned(cause) }),
   };
 }
 

@@ -80,33 +80,35 @@ export class Metrics {
 
   /** `lag` is called at every scrape. */
   constructor(lag: () => { events: number; seconds: number }) {
-    new Gauge({
-      name: 'tally_lag_events',
-      help: 'Events that are committed and not yet in the reports, as last seen by this process',
-      registers: [this.registry],
-      collect() {
-        this.set(lag().events);
-      },
-    });
-    new Gauge({
-      name: 'tally_lag_seconds',
-      help: 'Age of the oldest event that is not yet in the reports',
-      registers: [this.registry],
-      collect() {
-        this.set(lag().seconds);
-      },
-    });
+    this.gauge(
+      'tally_lag_events',
+      'Events that are committed and not yet in the reports, as last seen by this process',
+      () => lag().events,
+    );
+    this.gauge(
+      'tally_lag_seconds',
+      'Age of the oldest event that is not yet in the reports',
+      () => lag().seconds,
+    );
     collectDefaultMetrics({ register: this.registry });
   }
 
   /** `inFlight` is called at every scrape. */
   watchRequests(inFlight: () => number): void {
+    this.gauge(
+      'tally_http_requests_in_flight',
+      'Requests that are being carried out, or whose answers are being sent',
+      inFlight,
+    );
+  }
+
+  private gauge(name: string, help: string, value: () => number): void {
     new Gauge({
-      name: 'tally_http_requests_in_flight',
-      help: 'Requests that are being carried out, or whose answers are being sent',
+      name,
+      help,
       registers: [this.registry],
       collect() {
-        this.set(inFlight());
+        this.set(value());
       },
     });
   }
