@@ -112,23 +112,32 @@ test('another database behind the same Redis and prefix has a read model of its 
   }
 });
 
-test('another database that takes the place of the first one under a running service is followed without a write', async () => {
-  const other = await newPlace();
-  try {
-    const tally = await start();
-    const { user, products } = await seedCatalogue(tally, ['1.00']);
-    await tally.post('/orders', { user_id: user, items: [{ product_id: products[0], quantity: 1 }] });
-    await caughtUp(place);
-    await (await startTally(other)).app.close(); // for its tables
-    await restore(place.sql, await backUp(other.sql));
-    await until(async () => (await tally.get('/health/ready')).status === 200);
-    await until(async () => (await tally.get('/orders/reports/summary')).body.orders === 0);
-    expect((await tally.get('/orders')).body.orders).toEqual([]);
-  } finally {
-    await Promise.all(running.splice(0).map(({ app }) => app.close()));
-    await other.close();
-  }
-});
+test.each([
+  ['', false],
+  [', also where its read model was lost in the same moment', true],
+])(
+  'another database that takes the place of the first one under a running service is followed%s',
+  async (_, isLost) => {
+    const other = await newPlace();
+    try {
+      // Looks seldom, so that it sees both at once.
+      const tally = await start({ PROJECTION_POLL_MS: isLost ? '2000' : '100' });
+      const { user, products } = await seedCatalogue(tally, ['1.00']);
+      await tally.post('/orders', { user_id: user, items: [{ product_id: products[0], quantity: 1 }] });
+      await caughtUp(place);
+      await (await startTally(other)).app.close(); // for its tables
+      const checkpoint = await liveKeyOf(place, 'checkpoint');
+      await restore(place.sql, await backUp(other.sql));
+      if (isLost) await place.redis.del(checkpoint);
+      await until(async () => (await tally.get('/health/ready')).status === 200);
+      await until(async () => (await tally.get('/orders/reports/summary')).body.orders === 0);
+      expect((await tally.get('/orders')).body.orders).toEqual([]);
+    } finally {
+      await Promise.all(running.splice(0).map(({ app }) => app.close()));
+      await other.close();
+    }
+  },
+);
 
 test('a rebuild by hand gets over a MySQL that was restored while no service was running', async () => {
   const tally = await start();

@@ -138,7 +138,8 @@ export class Projector {
       this.lag.stalled = undefined;
     } catch (error) {
       if (!(error instanceof GenerationLost)) throw error;
-      // Perhaps it was only replaced by another generation, or belongs to another log than MySQL has by now.
+      // Perhaps it belongs to another log than MySQL has by now, or was only replaced by another generation.
+      await this.observeHead();
       await this.live.refresh();
       if (!this.isLive(keys)) {
         this.isCatchUpWanted = true;
