@@ -1,6 +1,6 @@
 import { describe } from './api';
 import { MAX_TOLD } from './check';
-import type { Side } from './fault';
+import type { Fault, Side } from './fault';
 import { FAULT_NAMES, faultOf, type FaultName } from './faults';
 import type { FaultRecord, History, Operation } from './history';
 
@@ -30,10 +30,11 @@ export function checkAvailability({
 function mayHinder({ fault, detail, startedAt, endedAt }: FaultRecord, operation: Operation): boolean {
   if (operation.endedAt < startedAt) return false;
   const [, whom, index] = /^(service|user) (\d+)/.exec(detail) ?? [];
-  if (whom === 'service' && operation.service !== Number(index)) return false;
   if (whom === 'user' && !names(operation, Number(index))) return false;
-  const { hinders = {} } = isFault(fault) ? faultOf(fault) : {};
+  const { hinders = {}, holdsRows }: Partial<Fault> = isFault(fault) ? faultOf(fault) : {};
+  const isElsewhere = whom === 'service' && operation.service !== Number(index);
   return sidesOf(operation).some((side) => {
+    if (isElsewhere && !(holdsRows === true && side === 'commands')) return false;
     const ms = hinders[side];
     return ms !== undefined && operation.invokedAt <= endedAt + ms;
   });

@@ -25,6 +25,8 @@ export interface Fault {
    * `service N` or `user N` as its detail hinders only the requests to that service, or the orders of that user.
    */
   hinders?: Partial<Record<Side, number>>;
+  /** Whether whom it hits may go on holding rows in MySQL, for which the commands of every service wait. */
+  holdsRows?: true;
   /**
    * Does it, and ends it: afterwards only its consequences are left.
    * @returns a detail for the history; undefined where it had nothing to hit, and does not count.

@@ -27,6 +27,7 @@ export const FAULTS = {
   'stop-service': {
     resource: 'services',
     hinders: { commands: 2000, reads: 2000 },
+    holdsRows: true,
     about: 'SIGSTOP of a service process, SIGCONT after up to 3 s',
     async inject({ services }, random) {
       const service = random.pick(services);
