@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DestinationStream, Logger } from 'pino';
 import type { Config } from './config';
+import { oneAtATime } from './concurrency';
 import { errorMessage } from './domain/errors';
 import { Metrics } from './http/metrics';
 import { buildServer } from './http/server';
@@ -71,7 +72,7 @@ export async function startApp(
       nudge: () => projector.nudge(),
     },
   );
-  const projector = new Projector(redis, databases.reads, live, {
+  const projector = new Projector(redis, databases, live, {
     pollMs: config.PROJECTION_POLL_MS,
     log,
     onApplied: (path, events) => metrics.eventsApplied.inc({ path }, events),
@@ -104,11 +105,11 @@ export async function startApp(
       writer,
       maxOrderTotal: config.MAX_ORDER_TOTAL,
       reader,
-      database: databases.reads,
+      database: databases.requests,
       metrics,
       awaitProjected: (at) => projector.freshness.waitFor(at, config.PROJECTION_WAIT_MS),
       readModelStatus: () => readReadModelStatus(statusDeps),
-      readiness: () => readReadiness(statusDeps),
+      readiness: oneAtATime(() => readReadiness(statusDeps)),
     },
   });
 

@@ -19,3 +19,39 @@ export async function inParallel<T>(
   await Promise.all(Array.from({ length: limit }, worker));
   if (failures.length > 0) throw failures[0];
 }
+
+/** Lets so many at a time do their work, and some more wait for their turn. */
+export class Turns {
+  private taken = 0;
+  private readonly waiting: (() => void)[] = [];
+
+  /** @param refusal what is thrown at those for whom there is no room to wait. */
+  constructor(
+    private readonly limit: number,
+    private readonly maxWaiting: number,
+    private readonly refusal: () => Error,
+  ) {}
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    if (this.taken === this.limit) {
+      if (this.waiting.length >= this.maxWaiting) throw this.refusal();
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    } else {
+      this.taken += 1;
+    }
+    try {
+      return await work();
+    } finally {
+      // Handed on, so that nobody who comes meanwhile goes first.
+      const next = this.waiting.shift();
+      if (next === undefined) this.taken -= 1;
+      else next();
+    }
+  }
+}
+
+/** The same work, which whoever asks while it is under way shares. */
+export function oneAtATime<T>(work: () => Promise<T>): () => Promise<T> {
+  let underway: Promise<T> | undefined;
+  return () => (underway ??= work().finally(() => (underway = undefined)));
+}

@@ -14,7 +14,7 @@ test('without a read model the projector asks for one at every poll, however man
   const stores = await openHere(place);
   const { logId } = await stores.followLog();
   const asked: number[] = [];
-  const projector = new Projector(stores.redis, stores.databases.reads, stores.live, {
+  const projector = new Projector(stores.redis, stores.databases, stores.live, {
     pollMs: POLL_MS,
     log,
     onApplied: () => undefined,

@@ -1,16 +1,24 @@
 import fc from 'fast-check';
+import { Turns } from '../src/concurrency';
 import { productId } from '../src/domain/ids';
 import { rankedAmount } from '../src/read-model/reading-script';
-import { scanPeriods, topOfHeads, topOfPeriods, type TopProduct } from '../src/queries/top-of-periods';
-import { rankedProduct, rankingMember, type Keys, type Period } from '../src/read-model/keys';
-import { AT, moveTo, newGenerations, type Generations } from './support/generation';
+import { readHeads, topOfPeriods, topOfSettled, type TopProduct } from '../src/queries/top-of-periods';
+import { dayOf, rankedProduct, rankingMember, type Keys, type Period } from '../src/read-model/keys';
+import { AT, newGenerations, type Generations } from './support/generation';
 
 const PERIODS = Array.from({ length: 6 }, (_, index): Period => `day:2026-01-0${index + 1}`);
 
 let generations: Generations;
+let reader: Parameters<typeof topOfPeriods>[0];
+
+const refusal = () => new Error('there is no room to wait');
 
 beforeAll(() => {
   generations = newGenerations();
+  reader = {
+    redis: generations.redis,
+    turns: { wide: new Turns(1, 0, refusal), whole: new Turns(1, 0, refusal) },
+  };
 });
 
 afterAll(async () => {
@@ -75,7 +83,7 @@ test('whatever part of the rankings is read, the top is told exactly or not at a
         const keys = await store(sales);
         const query = { periods: PERIODS, measure: 'sold' as const, limit };
         const ask = async (depth: number, most: number) => {
-          const reading = await topOfHeads(generations.redis, keys, { ...query, depth, maxMembers: most });
+          const reading = await readHeads(generations.redis, keys, { ...query, depth, maxMembers: most });
           expect(reading?.at).toEqual(AT);
           return typeof reading?.value === 'string' ? reading.value : reading?.value.map(rowOf);
         };
@@ -83,7 +91,7 @@ test('whatever part of the rankings is read, the top is told exactly or not at a
         const shallow = await ask(limit + more, maxMembers);
         if (typeof shallow !== 'string') expect(shallow).toEqual(expected);
         expect(await ask(200, 10_000)).toEqual(expected);
-        const whole = await scanPeriods(generations.redis, keys, query);
+        const whole = await topOfSettled(generations.redis, keys, query);
         expect([whole?.at, whole?.value.map(rowOf)]).toEqual([AT, expected]);
       },
     ),
@@ -105,7 +113,7 @@ test.each([
   async (said, depth, maxMembers) => {
     const keys = await store(evenSales(10));
     const query = { periods: PERIODS, measure: 'sold' as const, limit: 2, depth, maxMembers };
-    expect(await topOfHeads(generations.redis, keys, query)).toEqual({ at: AT, value: said });
+    expect(await readHeads(generations.redis, keys, query)).toEqual({ at: AT, value: said });
   },
 );
 
@@ -113,22 +121,80 @@ const query = { periods: PERIODS, measure: 'sold' as const, limit: 2 };
 
 test('a tie that no head decides is read whole, over more than one page', async () => {
   const keys = await store(evenSales(6000));
-  const reading = await topOfPeriods(generations.redis, keys, query);
+  const reading = await topOfPeriods(reader, keys, query);
   expect(reading?.value.map(rowOf)).toEqual([
     [1, 6, 6],
     [2, 6, 6],
   ]);
 });
 
-test('a scan whose pages are of several positions is given up', async () => {
-  const keys = await store(evenSales(3000));
-  let position = AT.position;
+/** More units of a product, whose amounts in both rankings and the totals of the period change. */
+async function sell(keys: Keys, period: Period, product: number, units = 1): Promise<void> {
+  const member = rankingMember(productId(product));
+  await generations.redis
+    .multi()
+    .zincrby(keys.productRanking('sold', period), -units, member)
+    .zincrby(keys.productRanking('revenue', period), -units, member)
+    .hincrby(keys.totals(period), 'units', units)
+    .exec();
+}
+
+const DAY = 86_400_000;
+const daysAgo = (days: number) => dayOf(new Date(Date.now() - days * DAY).toISOString());
+
+test.each([
+  ['of today', 0],
+  ['of another day, which is then among those that move', 3],
+])('a tie that no head decides is read exactly while orders %s are written', async (_, sold) => {
+  const periods = [3, 2, 1, 0].map(daysAgo);
+  const keys = await generations.create();
+  const pipeline = generations.redis.pipeline();
+  for (const period of periods) {
+    for (let product = 1; product <= 2500; product++) {
+      const member = rankingMember(productId(product));
+      pipeline.zadd(keys.productRanking('sold', period), -1, member);
+      pipeline.zadd(keys.productRanking('revenue', period), -1, member);
+    }
+  }
+  await pipeline.exec();
+
+  // One product after the other sells one more, so each moment has a top of its own: the newest 1, 2, 3, ... of them.
+  let product = 0;
   let done = false;
   const writing = (async () => {
-    while (!done) await moveTo(generations.redis, keys, ++position);
+    while (!done && product < 2000) await sell(keys, daysAgo(sold), ++product);
   })();
   try {
-    await expect(scanPeriods(generations.redis, keys, query)).rejects.toMatchObject({
+    for (let round = 0; round < 3; round++) {
+      const before = product;
+      const reading = await topOfSettled(generations.redis, keys, { periods, measure: 'sold', limit: 3000 });
+      const rows = reading?.value.map(rowOf) ?? [];
+      const more = rows.filter(([, units]) => units === 5).length;
+      expect(more).toBeGreaterThanOrEqual(before);
+      expect(more).toBeLessThanOrEqual(product + 1);
+      const expected = Array.from({ length: 2500 }, (__, index): Row => {
+        const amount = index < more ? 5 : 4;
+        return [index + 1, amount, amount];
+      });
+      expect(rows).toEqual(expected);
+    }
+    expect(product).toBeGreaterThan(0);
+  } finally {
+    done = true;
+    await writing;
+  }
+});
+
+test('where every day moves, a range that no head decides is given up', async () => {
+  const keys = await store(evenSales(6000));
+  let done = false;
+  const writing = (async () => {
+    // Sold and returned, or the first ones would soon be the top of every head.
+    for (let units = 1; !done; units = -units)
+      for (const period of PERIODS) await sell(keys, period, 1, units);
+  })();
+  try {
+    await expect(topOfSettled(generations.redis, keys, query)).rejects.toMatchObject({
       slug: 'read-model-contended',
     });
   } finally {
@@ -152,12 +218,12 @@ test('sums right below 2^53 are exact, and so is what has no name', async () => 
     [rankingMember(productId(2)), '-7', '0', 'Tea', 'TEA-1'],
   ];
   const heads = { ...query, depth: 4, maxMembers: 100 };
-  expect(await topOfHeads(generations.redis, keys, heads)).toEqual({ at: AT, value });
-  expect(await scanPeriods(generations.redis, keys, query)).toEqual({ at: AT, value });
+  expect(await readHeads(generations.redis, keys, heads)).toEqual({ at: AT, value });
+  expect(await topOfSettled(generations.redis, keys, query)).toEqual({ at: AT, value });
 });
 
 test('a generation that is not complete is not read', async () => {
   const keys = await generations.create({ complete: false });
-  expect(await topOfPeriods(generations.redis, keys, query)).toBeUndefined();
-  expect(await scanPeriods(generations.redis, keys, query)).toBeUndefined();
+  expect(await topOfPeriods(reader, keys, query)).toBeUndefined();
+  expect(await topOfSettled(generations.redis, keys, query)).toBeUndefined();
 });

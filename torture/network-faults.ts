@@ -12,6 +12,8 @@ export function links<S extends 'mysql' | 'redis'>(server: S) {
   const resource: Fault['resource'] = `${server}-links`;
   const name = server === 'mysql' ? 'MySQL' : 'Redis';
   const hinders: Fault['hinders'] = server === 'mysql' ? { commands: 5000 } : { reads: 4000 };
+  // Its sessions may hold rows until MySQL ends them (`wait_timeout` of the writer).
+  const hindersAsSilent: Fault['hinders'] = server === 'mysql' ? { commands: 10_000 } : hinders;
   const proxiesOf = (stage: Stage, random: Random): Proxy[] => {
     const all = server === 'mysql' ? stage.mysqlProxies : stage.redisProxies;
     return random.chance(0.5) ? all : [random.pick(all)];
@@ -68,7 +70,7 @@ export function links<S extends 'mysql' | 'redis'>(server: S) {
     },
     [`${server}-black-hole`]: {
       resource,
-      hinders,
+      hinders: hindersAsSilent,
       about: `packets from and to ${name} vanish for up to 2.5 s; those connections stay silent for ever`,
       inject: (stage: Stage, random: Random) =>
         during(

@@ -150,8 +150,8 @@ export class Connections {
 }
 
 function shuttingDown(): Problem {
-  const detail = 'The service is shutting down; nothing was changed.';
-  return new Problem('overloaded', detail, { retryAfterSeconds: 1 });
+  const detail = 'This request changed nothing: send it to another instance, or again later.';
+  return new Problem('shutting-down', detail, { retryAfterSeconds: 1 });
 }
 
 function pauseWhileWaiting(socket: Socket, { waiting }: Connection): void {

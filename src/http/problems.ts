@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { errorMessage } from '../domain/errors';
 import { Problem, PROBLEMS, problemType, type ProblemSlug } from '../domain/problems';
+import type { FailureLog } from './failure-log';
 
 const problem = z
   .looseObject({
@@ -23,6 +23,7 @@ const COMMON: ProblemSlug[] = [
   'headers-too-large',
   'internal-error',
   'overloaded',
+  'shutting-down',
 ];
 
 /** The `response` schemas of these problems and of the common ones, by status. */
@@ -56,15 +57,11 @@ export async function sendProblem(
   error: FastifyError | Problem,
   request: FastifyRequest,
   reply: FastifyReply,
+  failures: FailureLog,
 ): Promise<void> {
-  const { slug, status, detail, extras } = error instanceof Problem ? error : problemOf(error);
-  if (status >= 500) {
-    const cause = extras.cause ?? error;
-    if (slug === 'internal-error')
-      request.log.error({ err: cause, slug }, 'a request failed with an unexpected error');
-    else if (slug === 'read-model-damaged') request.log.error({ err: cause, slug }, detail);
-    else request.log.warn({ slug, reason: errorMessage(cause) }, detail);
-  }
+  const problem = error instanceof Problem ? error : problemOf(error);
+  const { slug, status, detail, extras } = problem;
+  if (status >= 500) failures.failed(request.log, problem);
   const { retryAfterSeconds, errors, members } = extras;
   if (retryAfterSeconds !== undefined) void reply.header('retry-after', retryAfterSeconds);
   // A problem looks the same on every route, so the route's own schema does not serialize it.
@@ -105,10 +102,10 @@ export function rawProblem(code: string): { slug: ProblemSlug; text: string } {
   return { slug, text: `${head.join('\r\n')}\r\n\r\n${body}` };
 }
 
-export async function sendNotFound(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const path = request.url.split('?')[0];
-  const problem = new Problem('route-not-found', `There is no ${request.method} ${path}; see /openapi.json.`);
-  await sendProblem(problem, request, reply);
+/** @throws Problem `route-not-found` */
+export function routeNotFound({ method, url }: FastifyRequest): never {
+  const path = url.split('?')[0];
+  throw new Problem('route-not-found', `There is no ${method} ${path}; see /openapi.json.`);
 }
 
 /** What an error of Fastify, or one that nobody expected, means to the client. */

@@ -6,6 +6,8 @@ import fastify, {
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
   type RawServerDefault,
 } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -16,8 +18,9 @@ import { Problem } from '../domain/problems';
 import { takeJson } from './body';
 import { Connections } from './connections';
 import type { HttpContext } from './context';
+import { FailureLog } from './failure-log';
 import { describeApi, docsRoutes, openApiRoute } from './openapi';
-import { sendNotFound, sendProblem } from './problems';
+import { routeNotFound, sendProblem } from './problems';
 import { catalogueRoutes } from './routes/catalogue';
 import { operationsRoutes } from './routes/operations';
 import { orderRoutes } from './routes/orders';
@@ -47,6 +50,9 @@ const SILENT_SOCKET_MS = 300_000;
 /** The HTTP server with all its routes, not yet listening. */
 export async function buildServer({ config, version, log, context }: ServerDeps): Promise<App> {
   const connections = new Connections(context.metrics);
+  const failures = new FailureLog();
+  const answerFailure = (error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply) =>
+    sendProblem(error, request, reply, failures);
   const app = fastify({
     loggerInstance: log,
     // One line per request; the hook below writes it.
@@ -67,7 +73,7 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     },
     clientErrorHandler: (error, socket) => connections.refuse(error, socket),
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    frameworkErrors: (error, request, reply) => void answerFailure(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
 
   app.setValidatorCompiler(validatorCompiler);
@@ -78,8 +84,8 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     oncePerValue(fastJson(z.toJSONSchema(schema, { target: 'draft-7' }) as Schema)),
   );
   takeJson(app);
-  app.setErrorHandler<FastifyError | Problem>(sendProblem);
-  app.setNotFoundHandler(sendNotFound);
+  app.setErrorHandler<FastifyError | Problem>(answerFailure);
+  app.setNotFoundHandler(routeNotFound);
 
   connections.bound(app, config.MAX_CONNECTIONS);
   // Hooks with callbacks: every request runs them, and a promise would cost more than what they do.
@@ -159,7 +165,7 @@ function refuseOtherMethods(routes: Routes, methods: ReadonlyMap<string, Readonl
         const detail = `${url} does not take ${request.method}: it takes ${allow}.`;
         done(new Problem('method-not-allowed', detail));
       },
-      handler: sendNotFound,
+      handler: routeNotFound,
     });
   }
 }

@@ -17,8 +17,12 @@ const SESSION_SQL = [
  * A session whose client was frozen must not keep its locks for longer than this. The pool closes idle connections well
  * before the server does, so that nobody is handed one that the server has just dropped.
  */
-const WRITER_WAIT_TIMEOUT_S = 15;
-const WRITER_IDLE_MS = 5_000;
+const WRITER_WAIT_TIMEOUT_S = 8;
+const WRITER_IDLE_MS = 4_000;
+
+const READ_CONNECTIONS = 8;
+/** Reads that may wait for one of the connections; some tens of milliseconds. */
+const READS_WAITING = 256;
 
 /** Bytes. The fingerprints of the orders of one transaction are compared as one text; MySQL cuts it at 1024 by default. */
 const GROUP_CONCAT_MAX_LEN = 1_000_000;
@@ -84,12 +88,14 @@ export interface Databases {
    * import: short waits, several statements in one packet.
    */
   commands: Database;
-  /** For everything else: the catalogue, the projector, snapshots. */
+  /** For what requests read: the catalogue, and the log where a client asks for a position. */
+  requests: Database;
+  /** For the projector, resyncs and readiness: no number of requests takes it from them. */
   reads: Database;
   close(): Promise<void>;
 }
 
-/** Opens both pools; connects lazily. `onAcquired` is told how long each command waited for its connection. */
+/** Opens the pools; connects lazily. `onAcquired` is told how long each command waited for its connection. */
 export function openDatabases(
   config: Pick<Config, 'DATABASE_URL' | 'MYSQL_POOL_SIZE' | 'MYSQL_QUEUE_LIMIT' | 'MYSQL_TIMEOUT_MS'>,
   onAcquired: (waitSeconds: number) => void = () => undefined,
@@ -103,12 +109,15 @@ export function openDatabases(
     maxIdle: config.MYSQL_POOL_SIZE - 1, // below the limit, or mysql2 never closes an idle connection
     queueLimit: config.MYSQL_QUEUE_LIMIT,
   });
-  const reads = createPool({
-    ...options,
-    connectionLimit: 8,
-    maxIdle: 7,
-    queueLimit: config.MYSQL_QUEUE_LIMIT,
-  });
+  const readPool = () =>
+    createPool({
+      ...options,
+      connectionLimit: READ_CONNECTIONS,
+      maxIdle: READ_CONNECTIONS - 1,
+      queueLimit: READS_WAITING,
+    });
+  const requests = readPool();
+  const reads = readPool();
   // Within the third of the bound that a command's look-ups may take, so that the server's own error comes first.
   const lockWaitS = Math.max(1, Math.floor(timeoutMs / 3000));
   prepareSessions(
@@ -117,15 +126,17 @@ export function openDatabases(
     `SET SESSION autocommit = 0, wait_timeout = ${WRITER_WAIT_TIMEOUT_S}, innodb_lock_wait_timeout = ${lockWaitS},
        group_concat_max_len = ${GROUP_CONCAT_MAX_LEN}`,
   );
+  prepareSessions(requests);
   prepareSessions(reads);
   const databases = {
     commands: new Database(commands, timeoutMs, true, onAcquired),
+    requests: new Database(requests, timeoutMs, false, () => undefined),
     reads: new Database(reads, timeoutMs, false, () => undefined),
   };
   return {
     ...databases,
     async close() {
-      await Promise.all([databases.commands.close(), databases.reads.close()]);
+      await Promise.all(Object.values(databases).map((database) => database.close()));
     },
   };
 }
@@ -170,6 +181,6 @@ export function mysqlUnreachable(cause: unknown): Problem {
 }
 
 export function queueIsFull(cause?: unknown): Problem {
-  const detail = 'The queue of commands is full; this request changed nothing.';
+  const detail = 'Too many requests are waiting for MySQL; this one changed nothing.';
   return new Problem('overloaded', detail, { retryAfterSeconds: 1, cause });
 }

@@ -18,7 +18,7 @@ export interface BestSellersQuery {
 
 /**
  * The products that sold most, ties by ascending id.
- * @throws Problem `range-too-wide`, `read-model-contended`, and those of the reader.
+ * @throws Problem `range-too-wide`, `overloaded`, `read-model-contended`, and those of the reader.
  */
 export async function readBestSellers(
   reader: Reader,
@@ -32,7 +32,7 @@ export async function readBestSellers(
     const top =
       periods === undefined || periods.length === 1
         ? await topOfRanking(reader.redis, keys, { period: periods?.[0], measure, limit })
-        : await topOfPeriods(reader.redis, keys, { periods, measure, limit });
+        : await topOfPeriods(reader, keys, { periods, measure, limit });
     return mapReading(top, (rows) => rows.map((row) => bestSeller(row, measure)));
   });
 }

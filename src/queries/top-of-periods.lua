@@ -1,11 +1,13 @@
 -- The best-selling products of several periods together.
 --
--- KEYS[2] to KEYS[n + 1]   the rankings of the n periods
+-- KEYS[2] to KEYS[n + 1]   the rankings of the n periods; the settled ones last
 -- KEYS[n + 2] to the last  their other rankings (revenue for sold, sold for revenue)
 -- ARGV[1]  how many products
 -- ARGV[2]  how many members of each ranking to read, at least as many as products
 -- ARGV[3]  prefix of the products' hashes
 -- ARGV[4]  how many members of the rankings may be read or looked up; looking up the other amounts of the top is not counted
+-- ARGV[5]  '' or the head of the settled rankings, which the caller has added up to one: JSON of
+--          {periods: how many they are, members: [...], sums: [...], bound: the last of the sums, or 0 where these are all}
 --
 -- The threshold algorithm of Fagin, Lotem and Naor (Optimal aggregation algorithms for middleware, PODS 2001): the script
 -- reads the head of each ranking. A product in no head has at most the sum of the heads' last amounts, the threshold. One in
@@ -19,6 +21,9 @@
 
 local limit, depth, left = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
 local periods = (#KEYS - 1) / 2
+local settled = ARGV[5] ~= '' and cjson.decode(ARGV[5]) or { periods = 0, members = {}, sums = {}, bound = 0 }
+-- The first of the periods whose rankings are settled.
+local firstSettled = periods - settled.periods + 1
 
 -- Far below the limit of unpack.
 local STEP = 1000
@@ -39,18 +44,31 @@ end
 -- Of each member that is in some head: the sum of its amounts there, and of the last amounts of those heads.
 local sums, covered = {}, {}
 local heads, bounds, threshold = {}, {}, 0
-for i = 1, periods do
-  local flat = redis.call('ZRANGE', KEYS[1 + i], 0, depth - 1, 'WITHSCORES')
-  left = left - #flat / 2
-  if left < 0 then return answer('"too much"') end
-  local head, bound = {}, #flat < 2 * depth and 0 or -flat[#flat]
-  for j = 1, #flat, 2 do
-    local member = flat[j]
+
+-- Takes the head of a ranking, or of the settled ones together: `at(j)` is its member j, and the amount of that.
+local function takeHead(size, bound, at)
+  left = left - size
+  if left < 0 then return false end
+  local head = {}
+  for j = 1, size do
+    local member, amount = at(j)
     head[member] = true
-    sums[member] = (sums[member] or 0) - flat[j + 1]
+    sums[member] = (sums[member] or 0) + amount
     covered[member] = (covered[member] or 0) + bound
   end
-  heads[i], bounds[i], threshold = head, bound, threshold + bound
+  heads[#heads + 1], bounds[#bounds + 1], threshold = head, bound, threshold + bound
+  return true
+end
+
+for i = 1, firstSettled - 1 do
+  local flat = redis.call('ZRANGE', KEYS[1 + i], 0, depth - 1, 'WITHSCORES')
+  local bound = #flat < 2 * depth and 0 or -flat[#flat]
+  local taken = takeHead(#flat / 2, bound, function(j) return flat[2 * j - 1], -flat[2 * j] end)
+  if not taken then return answer('"too much"') end
+end
+if settled.periods > 0 then
+  local taken = takeHead(#settled.members, settled.bound, function(j) return settled.members[j], settled.sums[j] end)
+  if not taken then return answer('"too much"') end
 end
 
 -- The amount of the last of the top, or less: what it has in the heads alone.
@@ -67,8 +85,9 @@ for member, sum in pairs(sums) do
   end
 end
 for i = 1, periods do
-  local head, unknown = heads[i], {}
-  if bounds[i] ~= 0 then
+  local ranking = math.min(i, firstSettled)
+  local head, unknown = heads[ranking], {}
+  if bounds[ranking] ~= 0 then
     for _, member in ipairs(open) do
       if not head[member] then unknown[#unknown + 1] = member end
     end

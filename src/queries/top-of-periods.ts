@@ -1,9 +1,11 @@
-import { isSameLogPosition } from '../domain/log-position';
+import { isDeepStrictEqual } from 'node:util';
 import { Problem } from '../domain/problems';
-import { rankedProduct, type Keys, type Measure, type Period } from '../read-model/keys';
-import { readTogether, type ReadCommand, type Reply } from '../read-model/read-together';
+import { dayOf, monthOf, type Keys, type Measure, type Period } from '../read-model/keys';
 import type { Reader } from '../read-model/reader';
-import { ReadingScript, type Absent, type Reading, wholeNumber } from '../read-model/reading-script';
+import { ReadingScript, type Absent, type Reading } from '../read-model/reading-script';
+import { onConnectionOfItsOwn, type Redis } from '../redis/client';
+import { readTotals } from './totals';
+import { sumOfRankings, type RankedSum } from './sum-of-rankings';
 
 export function otherMeasure(measure: Measure): Measure {
   return measure === 'sold' ? 'revenue' : 'sold';
@@ -12,129 +14,141 @@ export function otherMeasure(measure: Measure): Measure {
 /** Member of the ranking, score, score by the other measure, name, SKU. */
 export type TopProduct = [string, string, string | Absent, string, string];
 
-interface Query {
+export interface TopQuery {
   periods: Period[];
   measure: Measure;
   limit: number;
 }
 
-/** Members that one script may read or look up: some twenty milliseconds of Redis, for long lists of wide ranges. */
-const MAX_MEMBERS = 30_000;
+/** Members that a script may read or look up: some three milliseconds of Redis, and some twenty where one is at it alone. */
+const HEADS_MEMBERS = 5_000;
+const MOST_MEMBERS = 30_000;
 const MIN_DEPTH = 16;
-const PAGE = 1000;
-const SCAN_ATTEMPTS = 8;
+const MIN_SETTLED_DEPTH = 256;
+const SETTLED_ATTEMPTS = 6;
 
 /**
  * The products that are the top of several rankings together, exactly. Sales are skewed, so the heads of the rankings
- * nearly always decide it, within one script; where they do not, the rankings are read whole.
- * @throws Problem `read-model-contended`
+ * nearly always decide it, within one script; where they do not, the rankings are read whole, by one request at a time.
+ * @throws Problem `overloaded`, `read-model-contended`
  */
 export async function topOfPeriods(
-  redis: Reader['redis'],
+  { redis, turns }: Pick<Reader, 'redis' | 'turns'>,
   keys: Keys,
-  query: Query,
+  query: TopQuery,
 ): Promise<Reading<TopProduct[]>> {
-  let depth = Math.max(MIN_DEPTH, Math.ceil(1.25 * query.limit));
-  for (; depth <= MAX_MEMBERS; depth *= 2) {
-    const reading = await topOfHeads(redis, keys, { ...query, depth, maxMembers: MAX_MEMBERS });
+  const top = await turns.wide.take(() => topOfHeads(redis, keys, query));
+  if (top !== 'too much') return top;
+  return turns.whole.take(() => topOfSettled(redis, keys, query));
+}
+
+/** The top, by as much of the heads as it takes. */
+async function topOfHeads(redis: Redis, keys: Keys, query: TopQuery) {
+  const depth = Math.max(MIN_DEPTH, Math.ceil(1.25 * query.limit));
+  return deepen(depth, (depth) => readHeads(redis, keys, { ...query, depth, maxMembers: HEADS_MEMBERS }));
+}
+
+/** Asks for more of the heads until they decide it. */
+async function deepen(
+  from: number,
+  read: (depth: number) => Promise<Reading<HeadsAnswer>>,
+): Promise<Reading<TopProduct[]> | 'too much'> {
+  for (let depth = from; depth <= MOST_MEMBERS; depth *= 2) {
+    const reading = await read(depth);
     if (reading === undefined) return undefined;
     const { at, value } = reading;
     if (value === 'too much') break;
     if (value !== 'deeper') return { at, value };
   }
-  return scanPeriods(redis, keys, query);
+  return 'too much';
 }
 
-interface HeadsQuery extends Query {
+/** The last of the periods, whose rankings nobody writes to: what they come to together, the greatest sum first. */
+interface Settled {
+  periods: number;
+  sums: RankedSum[];
+}
+
+interface HeadsQuery extends TopQuery {
   /** How many members of each ranking are read, at least as many as products. */
   depth: number;
   /** How many members of the rankings may be read or looked up before it is too much. */
   maxMembers: number;
+  settled?: Settled;
 }
 
-const script = new ReadingScript<TopProduct[] | 'deeper' | 'too much'>(__dirname, 'top-of-periods');
+type HeadsAnswer = TopProduct[] | 'deeper' | 'too much';
+
+const script = new ReadingScript<HeadsAnswer>(__dirname, 'top-of-periods');
 
 /** The top as far as the heads of the rankings decide it; or why they do not. */
-export async function topOfHeads(
-  redis: Reader['redis'],
+export async function readHeads(
+  redis: Redis,
   keys: Keys,
-  { periods, measure, limit, depth, maxMembers }: HeadsQuery,
-): Promise<Reading<TopProduct[] | 'deeper' | 'too much'>> {
+  { periods, measure, limit, depth, maxMembers, settled }: HeadsQuery,
+): Promise<Reading<HeadsAnswer>> {
   const rankings = [measure, otherMeasure(measure)].flatMap((by) =>
     periods.map((period) => keys.productRanking(by, period)),
   );
-  return script.run(redis, keys, rankings, [limit, depth, keys.product(''), maxMembers]);
+  const head = settled === undefined ? '' : JSON.stringify(headOf(settled, depth));
+  return script.run(redis, keys, rankings, [limit, depth, keys.product(''), maxMembers, head]);
+}
+
+/** As `top-of-periods.lua` takes it. */
+function headOf({ periods, sums }: Settled, depth: number) {
+  const head = sums.slice(0, depth);
+  const bound = sums.length <= depth ? 0 : (head.at(-1)?.[1] ?? 0);
+  return { periods, bound, members: head.map(([member]) => member), sums: head.map(([, sum]) => sum) };
 }
 
 /**
- * The same by reading everything, page by page so that Redis is never held for long. The pages must all be of one position.
- * @throws Problem `read-model-contended` where the model moved on during every attempt.
+ * The same for flat sales, where no head decides it, and while orders arrive: they sell today, so the rankings of other
+ * days and months stand still. Those are read whole and added up, page by page so that Redis is never held for long, and
+ * count as one ranking from then on; the few that move are read at one moment with it. Redis watches that the others did
+ * stand still (WATCH); what moved all the same is among those that move at the next attempt.
+ * @throws Problem `read-model-contended` where too many move.
  */
-export async function scanPeriods(
-  redis: Reader['redis'],
+export async function topOfSettled(
+  redis: Redis,
   keys: Keys,
-  query: Query,
+  query: TopQuery,
 ): Promise<Reading<TopProduct[]>> {
-  for (let attempt = 1; attempt <= SCAN_ATTEMPTS; attempt++) {
-    const reading = await tryScan(redis, keys, query);
-    if (reading !== 'moved on') return reading;
-  }
-  throw new Problem(
-    'read-model-contended',
-    'Orders arrived faster than this range could be read at one position.',
-    { retryAfterSeconds: 1 },
-  );
-}
-
-async function tryScan(
-  redis: Reader['redis'],
-  keys: Keys,
-  { periods, measure, limit }: Query,
-): Promise<Reading<TopProduct[]> | 'moved on'> {
-  const start = await readTogether(redis, keys, []);
-  if (start === undefined) return undefined;
-  const unlessMovedOn = (reading: Reading<Reply[]>) =>
-    reading && isSameLogPosition(reading.at, start.at) ? reading.value : undefined;
-
-  const sums = new Map<string, number>();
-  for (const period of periods) {
-    const ranking = keys.productRanking(measure, period);
-    for (let from = 0; ; from += PAGE) {
-      const page: ReadCommand = ['ZRANGE', ranking, String(from), String(from + PAGE - 1), 'WITHSCORES'];
-      const replies = unlessMovedOn(await readTogether(redis, keys, [page]));
-      if (replies === undefined) return 'moved on';
-      const [flat = []] = replies;
-      for (let index = 0; index < flat.length; index += 2) {
-        const member = flat[index] || '';
-        sums.set(member, (sums.get(member) ?? 0) + wholeNumber(flat[index + 1]));
+  return onConnectionOfItsOwn(redis, async (own) => {
+    const now = new Date().toISOString();
+    const moving = new Set([dayOf(now), monthOf(now)]);
+    for (let attempt = 1; attempt <= SETTLED_ATTEMPTS; attempt++) {
+      const settled = query.periods.filter((period) => !moving.has(period));
+      const rankings = settled.flatMap((period) => [
+        keys.productRanking('sold', period),
+        keys.productRanking('revenue', period),
+      ]);
+      if (rankings.length > 0) await own.watch(rankings);
+      const before = await readTotals(own, keys, settled);
+      const sums = await sumOfRankings(own, keys, query.measure, settled);
+      if (sums === undefined) return undefined;
+      const periods = [...query.periods.filter((period) => moving.has(period)), ...settled];
+      const top = await deepen(Math.max(MIN_SETTLED_DEPTH, 2 * query.limit), (depth) =>
+        readHeads(own, keys, {
+          ...query,
+          periods,
+          depth,
+          maxMembers: MOST_MEMBERS,
+          settled: { periods: settled.length, sums },
+        }),
+      );
+      const stoodStill = (await own.multi().exec()) !== null;
+      if (stoodStill && top !== 'too much') return top;
+      if (stoodStill) break;
+      const after = await readTotals(own, keys, settled);
+      if (before === undefined || after === undefined) return undefined;
+      for (const [index, period] of settled.entries()) {
+        if (!isDeepStrictEqual(before.value[index], after.value[index])) moving.add(period);
       }
-      if (flat.length < 2 * PAGE) break;
     }
-  }
-  const top = topMembers(sums).slice(0, limit);
-  if (top.length === 0) return { at: start.at, value: [] };
-
-  const replies = unlessMovedOn(
-    await readTogether(redis, keys, [
-      ...top.map((member): ReadCommand => ['HMGET', keys.product(rankedProduct(member)), 'name', 'sku']),
-      ...periods.map((period): ReadCommand => [
-        'ZMSCORE',
-        keys.productRanking(otherMeasure(measure), period),
-        ...top,
-      ]),
-    ]),
-  );
-  if (replies === undefined) return 'moved on';
-  const others = replies.slice(top.length);
-  const value = top.map((member, index): TopProduct => {
-    const [name, sku] = replies[index] ?? [];
-    const other = others.reduce((sum, scores) => sum + wholeNumber(scores[index]), 0);
-    return [member, String(sums.get(member) ?? 0), String(other), name || '', sku || ''];
+    throw new Problem(
+      'read-model-contended',
+      'Orders of many days were written faster than this range could be read at one position.',
+      { retryAfterSeconds: 1 },
+    );
   });
-  return { at: start.at, value };
-}
-
-/** Members by ascending sum of scores, which are negated amounts; then by ascending id. */
-function topMembers(sums: Map<string, number>): string[] {
-  return [...sums].sort(([a, sumA], [b, sumB]) => sumA - sumB || (a < b ? -1 : 1)).map(([member]) => member);
 }

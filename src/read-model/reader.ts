@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogPosition, MinPosition } from '../domain/log-position';
+import { Turns } from '../concurrency';
 import { Problem } from '../domain/problems';
 import { isUnreachable, type Redis } from '../redis/client';
 import { Coalescing } from './coalescing';
@@ -47,6 +48,13 @@ const RETRY_PAUSE_MS = 2;
  * for the same share a reading that has not begun: see `Coalescing`.
  */
 export class Reader {
+  /** Readings that cost Redis so much that only a few may be under way: others would wait for all of them. */
+  readonly turns = {
+    /** Heads of many rankings; milliseconds each. */
+    wide: new Turns(4, 64, tooManyReports),
+    /** Many rankings whole; half a second each, in small parts. */
+    whole: new Turns(1, 8, tooManyReports),
+  };
   private readonly coalescing = new Coalescing();
 
   constructor(
@@ -120,4 +128,9 @@ export class Reader {
       throw new Problem('read-model-damaged', detail, { retryAfterSeconds: 2, cause: error });
     }
   }
+}
+
+function tooManyReports(): Problem {
+  const detail = 'Too many reports over wide ranges are under way; others are answered.';
+  return new Problem('overloaded', detail, { retryAfterSeconds: 2 });
 }

@@ -56,6 +56,22 @@ export function connectRedis(config: RedisConfig, name: string, log: Logger): Re
   return redis;
 }
 
+/** Does `work` on a connection that nobody else uses, so that it may WATCH keys. It is not made anew where it breaks. */
+export async function onConnectionOfItsOwn<T>(redis: Redis, work: (own: Redis) => Promise<T>): Promise<T> {
+  const own = redis.duplicate({
+    connectionName: 'tally-watch',
+    lazyConnect: true,
+    retryStrategy: () => null,
+  });
+  own.on('error', () => undefined); // the command that fails tells it
+  try {
+    await own.connect();
+    return await work(own);
+  } finally {
+    own.disconnect();
+  }
+}
+
 /** Resolves when the client can be used. @throws where Redis cannot be reached within the time. */
 export async function redisReady(redis: Redis, timeoutMs: number): Promise<void> {
   if (redis.status !== 'ready') await once(redis, 'ready', { signal: AbortSignal.timeout(timeoutMs) });

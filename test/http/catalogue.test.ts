@@ -160,3 +160,27 @@ test('lists are paged by ascending id', async () => {
 async function productKey(id: number): Promise<string> {
   return liveKeyOf(place, `product:${id}`);
 }
+
+test('reads of the catalogue that cannot go on do not take MySQL from commands, the projector and readiness', async () => {
+  const holder = await place.sql.getConnection();
+  try {
+    await holder.query('LOCK TABLES products WRITE');
+    const reads = Array.from({ length: 400 }, () => tally.get('/products'));
+    const refused = await Promise.any(
+      reads.map(async (read) => {
+        const answer = await read;
+        if (answer.status !== 503) throw new Error('it was answered');
+        return answer;
+      }),
+    );
+    expect(refused.body.type).toBe('urn:tally:problem:overloaded');
+    const created = await tally.post('/users', { name: 'Ada', email: 'beside@example.com' });
+    expect(created.body).toMatchObject({ projected: true });
+    expect((await tally.get('/health/ready')).status).toBe(200);
+    await holder.query('UNLOCK TABLES');
+    const statuses = new Set((await Promise.all(reads)).map(({ status }) => status));
+    expect(statuses).toEqual(new Set([200, 503]));
+  } finally {
+    holder.destroy();
+  }
+});

@@ -36,6 +36,6 @@ export function newGenerations(): Generations {
 }
 
 /** Sets the checkpoint of a generation to another position. */
-export async function moveTo(redis: Redis, keys: Keys, position: number): Promise<void> {
+async function moveTo(redis: Redis, keys: Keys, position: number): Promise<void> {
   await redis.hset(keys.checkpoint, { at: `${position}:${AT.eventId}`, begun: 0, ended: 0 });
 }

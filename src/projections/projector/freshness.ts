@@ -18,6 +18,7 @@ export class Freshness {
   private readonly waiters = new Set<Waiter>();
   private isLookingUp = false;
 
+  /** @param database for what requests ask, which must not take the projector's own connections. */
   constructor(
     private readonly database: Database,
     private readonly lag: Lag,
@@ -58,7 +59,7 @@ export class Freshness {
 
   /** Whether all of these are in the log, and so of one history; false where MySQL does not tell within the time. */
   async areInLog(positions: LogPosition[], timeoutMs: number): Promise<boolean> {
-    const held = await this.withinTime(timeoutMs, this.history.held(positions));
+    const held = await this.withinTime(timeoutMs, this.history.held(positions, this.database));
     return held?.length === positions.length;
   }
 

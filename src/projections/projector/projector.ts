@@ -5,7 +5,7 @@ import { logPositionOf } from '../../domain/events';
 import { formatLogPosition, type LogPosition } from '../../domain/log-position';
 import type { Appended } from '../../mysql/append';
 import { readHead, type Head } from '../../mysql/log';
-import type { Database } from '../../mysql/pool';
+import type { Database, Databases } from '../../mysql/pool';
 import type { Keys } from '../../read-model/keys';
 import type { LiveGeneration } from '../../read-model/live';
 import type { Redis } from '../../redis/client';
@@ -45,6 +45,7 @@ export interface ProjectorOptions {
 export class Projector {
   /** What the read model contains. */
   readonly freshness: Freshness;
+  private readonly database: Database;
   private readonly history: RecentHistory;
   private readonly lag = new Lag();
   private readonly pending: PendingEvents;
@@ -55,12 +56,13 @@ export class Projector {
 
   constructor(
     private readonly redis: Redis,
-    private readonly database: Database,
+    databases: Pick<Databases, 'reads' | 'requests'>,
     private readonly live: LiveGeneration,
     private readonly options: ProjectorOptions,
   ) {
-    this.history = new RecentHistory(database);
-    this.freshness = new Freshness(database, this.lag, this.history, options.log);
+    this.database = databases.reads;
+    this.history = new RecentHistory(databases.reads);
+    this.freshness = new Freshness(databases.requests, this.lag, this.history, options.log);
     this.pending = new PendingEvents(options.onProjected);
   }
 

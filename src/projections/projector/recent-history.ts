@@ -48,11 +48,12 @@ export class RecentHistory {
 
   /**
    * Those of the positions that are in the log, and so of one history.
-   * @throws where they are not all known and MySQL cannot be asked.
+   * @param database where to ask for those that are not known.
+   * @throws where it cannot be asked.
    */
-  async held(positions: readonly LogPosition[]): Promise<LogPosition[]> {
+  async held(positions: readonly LogPosition[], database = this.database): Promise<LogPosition[]> {
     if (positions.every((position) => this.knows(position))) return [...positions];
-    const ids = await this.database.session((session) =>
+    const ids = await database.session((session) =>
       readEventIds(
         session,
         positions.map(({ position }) => position),
