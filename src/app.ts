@@ -96,6 +96,7 @@ export async function startApp(
     live,
     projector,
     isLost: (keys: Keys) => supervisor.isLost(keys),
+    commandTrouble: () => writer.health.trouble,
   };
   const server = await buildServer({
     config,

@@ -36,6 +36,7 @@ export const PROBLEMS = {
   overloaded: { status: 503, title: 'Too many requests are waiting' },
   'shutting-down': { status: 503, title: 'The service is shutting down' },
   'mysql-unreachable': { status: 503, title: 'MySQL cannot be reached' },
+  'mysql-unwritable': { status: 503, title: 'MySQL takes no writes' },
   'outcome-unknown': { status: 503, title: 'Whether the command was carried out is not known yet' },
   'read-model-unreachable': { status: 503, title: 'Redis cannot be reached' },
   'read-model-building': { status: 503, title: 'The read model is being built' },

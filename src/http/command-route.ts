@@ -18,6 +18,7 @@ const COMMAND_PROBLEMS: ProblemSlug[] = [
   'idempotency-key-reused',
   'overloaded',
   'mysql-unreachable',
+  'mysql-unwritable',
   'outcome-unknown',
 ];
 const BODY_PROBLEMS: ProblemSlug[] = ['malformed-json', 'body-too-large', 'unsupported-media-type'];

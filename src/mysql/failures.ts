@@ -16,6 +16,8 @@ export type Failure =
   | 'impossible-value'
   /** The connection failed, or the server is going away: whether the statement was carried out is not known. */
   | 'unreachable'
+  /** The server answers, but takes no writes: it is read-only, or its disk is full. */
+  | 'unwritable'
   /** The pool's queue is full. */
   | 'overloaded';
 
@@ -33,14 +35,20 @@ const BY_ERRNO = new Map<number, Failure>([
   [1040, 'unreachable'], // ER_CON_COUNT_ERROR
   [1053, 'unreachable'], // ER_SERVER_SHUTDOWN
   [1203, 'unreachable'], // ER_TOO_MANY_USER_CONNECTIONS
-  [1290, 'unreachable'], // ER_OPTION_PREVENTS_STATEMENT: read-only, as after a failover
   [1317, 'unreachable'], // ER_QUERY_INTERRUPTED
-  [1792, 'unreachable'], // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
-  [1836, 'unreachable'], // ER_READ_ONLY_MODE
   [1927, 'unreachable'], // MariaDB: ER_CONNECTION_KILLED
   [3169, 'unreachable'], // ER_SESSION_WAS_KILLED
   [4031, 'unreachable'], // ER_CLIENT_INTERACTION_TIMEOUT
+  [1021, 'unwritable'], // ER_DISK_FULL
+  [1026, 'unwritable'], // ER_ERROR_ON_WRITE
+  [1030, 'unwritable'], // ER_GET_ERRNO: what the file system said, as a rule
+  [1114, 'unwritable'], // ER_RECORD_FILE_FULL
+  [1290, 'unwritable'], // ER_OPTION_PREVENTS_STATEMENT: read-only, as after a failover
+  [1792, 'unwritable'], // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
+  [1836, 'unwritable'], // ER_READ_ONLY_MODE
 ]);
+
+const READ_ONLY = new Set([1290, 1792, 1836]);
 
 const NODE_CODES = new Set([
   'ECONNREFUSED',
@@ -78,5 +86,18 @@ export function failureOf(error: unknown): Failure | undefined {
  */
 export function isBeforeCommit(error: unknown): boolean {
   const failure = failureOf(error);
+  // A server that has become read-only also refuses the COMMIT itself, and rolls back.
+  if (failure === 'unwritable') return isReadOnly(error);
   return failure !== undefined && failure !== 'unreachable';
+}
+
+function isReadOnly(error: unknown): boolean {
+  return (
+    typeof error === 'object' && error !== null && 'errno' in error && READ_ONLY.has(Number(error.errno))
+  );
+}
+
+/** Why the server takes no writes, for people. */
+export function whyUnwritable(error: unknown): string {
+  return isReadOnly(error) ? 'MySQL is read-only' : 'MySQL cannot write; its disk is probably full';
 }

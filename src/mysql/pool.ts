@@ -3,7 +3,7 @@ import { createPool, type Pool, type PoolConnection } from 'mysql2';
 import type { Config } from '../config';
 import { Problem } from '../domain/problems';
 import { dialectOf, type Dialect } from './dialect';
-import { failureOf } from './failures';
+import { failureOf, whyUnwritable } from './failures';
 import { Session } from './session';
 import { promiseWithin } from './within';
 
@@ -172,12 +172,18 @@ function prepareSessions(pool: Pool, ...statements: string[]): void {
 export function unreachableProblem(error: unknown): Problem | undefined {
   const failure = failureOf(error);
   if (failure === 'overloaded') return queueIsFull(error);
+  if (failure === 'unwritable') return mysqlUnwritable(error);
   return failure === 'unreachable' ? mysqlUnreachable(error) : undefined;
 }
 
 export function mysqlUnreachable(cause: unknown): Problem {
   const detail = 'MySQL did not answer; nothing was changed.';
   return new Problem('mysql-unreachable', detail, { retryAfterSeconds: 2, cause });
+}
+
+function mysqlUnwritable(cause: unknown): Problem {
+  const detail = `${whyUnwritable(cause)}; nothing was changed.`;
+  return new Problem('mysql-unwritable', detail, { retryAfterSeconds: 10, cause });
 }
 
 export function queueIsFull(cause?: unknown): Problem {

@@ -96,7 +96,9 @@ export class Session {
       // Of one statement mysql2 gives the result, of several a list of them.
       return statements.length === 1 ? [answer] : rowsOf<unknown>(answer);
     } catch (error) {
-      if (failureOf(error) === 'unreachable') this.broken = true;
+      const failure = failureOf(error);
+      // Also where the server has become read-only: after a failover, a new connection leads to another one.
+      if (failure === 'unreachable' || failure === 'unwritable') this.broken = true;
       throw error;
     }
   }

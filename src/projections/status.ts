@@ -54,6 +54,8 @@ export interface StatusDeps {
   projector: Projector;
   /** Whether a generation is known to be lost, so that nobody reads it. */
   isLost: (keys: Keys) => boolean;
+  /** Why the last commands failed; undefined where they did not. */
+  commandTrouble: () => string | undefined;
 }
 
 /** What `GET /read-model` shows. */
@@ -102,13 +104,22 @@ async function readHeld({ redis, live, isLost }: StatusDeps): Promise<Held> {
 type Check = z.output<typeof check>;
 
 /** Whether each part works, with the reason. */
-export async function readReadiness({ redis, database, live, projector }: StatusDeps): Promise<Readiness> {
+export async function readReadiness({
+  redis,
+  database,
+  live,
+  projector,
+  commandTrouble,
+}: StatusDeps): Promise<Readiness> {
   const [mysql, warnings] = await durabilityWarnings(database).then(
     (found): [Check, string[]] => [{ ok: true, detail: 'answers' }, found],
     (error: unknown): [Check, string[]] => [failed(error), []],
   );
+  const trouble = commandTrouble();
   const checks = {
     mysql,
+    commands:
+      trouble === undefined ? { ok: true, detail: 'are carried out' } : { ok: false, detail: trouble },
     redis: await redis.ping().then(() => ({ ok: true, detail: 'answers' }), failed),
     read_model: await readModelCheck(redis, live, projector).catch(failed),
     redis_eviction: await evictionCheck(redis).catch(failed),

@@ -11,6 +11,7 @@ import { resolveInDoubt } from './in-doubt';
 import { outcomeUnknown, Pending, type Caller } from './pending';
 import { isReceiptOf, receiptOf, type Receipt } from './receipts';
 import { carryOut, CommitInDoubt, type Outcome } from './transaction';
+import { WriteHealth } from './write-health';
 
 export interface CommitListener {
   /** A transaction with this many commands was committed; transactions may be told out of order. */
@@ -39,6 +40,7 @@ const MAX_ALONE = 8;
  * this class's own affair: its callers hand in one command and are answered for that one.
  */
 export class Writer {
+  readonly health = new WriteHealth();
   private readonly queue: GroupCommit<Pending>;
 
   constructor(
@@ -63,12 +65,16 @@ export class Writer {
   ): Promise<Receipt<T> | Told> {
     return new Promise((resolve, reject) => {
       const caller: Caller<Told> = {
-        receive(receipt) {
+        receive: (receipt) => {
+          this.health.succeeded();
           if (isReceiptOf(receipt, kind.events)) resolve(receipt);
           else reject(new Error(`a command left ${receipt.logged.event.type} in the log`));
         },
         tell: (told) => resolve(told),
-        fail: (error) => reject(error),
+        fail: (error) => {
+          this.health.failed(error);
+          reject(error);
+        },
       };
       const command = { kind, input, identity, now };
       this.queue.add(new Pending(command, this.options.timeoutMs, caller));
@@ -188,6 +194,7 @@ function mayRetry(error: unknown, attempt: number): boolean {
     case 'unreachable':
       return attempt <= 2; // perhaps only this connection was dead
     case 'check':
+    case 'unwritable':
     case 'overloaded':
     case undefined:
       return false;
