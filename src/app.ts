@@ -39,8 +39,8 @@ export async function startApp(
   if (applied.length > 0) log.info({ applied }, 'migrations were applied');
 
   const metrics = new Metrics(() => {
-    const { lagEvents, lagSeconds } = projector.status();
-    return { events: lagEvents, seconds: lagSeconds };
+    const { lagEvents, lagSeconds, boundShare } = projector.status();
+    return { events: lagEvents, seconds: lagSeconds, boundShare };
   });
   // The projector and the writer need each other: what is committed goes to the projector.
   const stores = openStores(config, log, {

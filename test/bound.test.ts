@@ -82,6 +82,11 @@ test('of 95,000 dear orders those that the sums can state are taken, the others 
   process.stdout.write(`${orders} of 95,000 orders of 10,000,000,000.00 were taken\n`);
   expect(orders).toBeGreaterThan(7_000);
   await expectReportsToBeExact();
+  const share = await until(async () => {
+    const { body } = await tally.get('/metrics');
+    return Number(/^tally_sum_bound_share (\S+)$/m.exec(body)?.[1]);
+  });
+  expect(share).toBeCloseTo(orders / 8000, 3);
 
   const order = { user_id: USER.id, items: [{ product_id: MOON.id, quantity: 100 }] };
   let refused = await tally.post('/orders', order);

@@ -13,6 +13,9 @@ export const MAX_PRICE: Minor = 9_999_999_999_99n;
  */
 export const HIGHEST_ORDER_TOTAL: Minor = 10_000_000_000_00n;
 
+/** Below this the sums of all orders stay: their number, their units and their minor units (the CHECKs of `event_head`). */
+export const SUM_BOUND = 8_000_000_000_000_000;
+
 const DECIMAL = /^(-?)(\d{1,18})(?:\.(\d{1,2}))?$/;
 
 /** "45.99" → 4599n, "7" → 700n; undefined for anything that is not a decimal with at most two places. */

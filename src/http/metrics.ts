@@ -79,7 +79,7 @@ export class Metrics {
   });
 
   /** `lag` is called at every scrape. */
-  constructor(lag: () => { events: number; seconds: number }) {
+  constructor(lag: () => { events: number; seconds: number; boundShare: number }) {
     this.gauge(
       'tally_lag_events',
       'Events that are committed and not yet in the reports, as last seen by this process',
@@ -89,6 +89,11 @@ export class Metrics {
       'tally_lag_seconds',
       'Age of the oldest event that is not yet in the reports',
       () => lag().seconds,
+    );
+    this.gauge(
+      'tally_sum_bound_share',
+      'How much of the bound is used that the sums of all orders stay below, from 0 to 1; at 1 no order is taken',
+      () => lag().boundShare,
     );
     collectDefaultMetrics({ register: this.registry });
   }

@@ -1,6 +1,7 @@
 import { decodeEvent, subjectId, type EventType, type LoggedEvent, type SubjectKind } from '../domain/events';
 import { eventId, logId, positionOf, type EventId, type LogId, type Position } from '../domain/ids';
 import { isSameLogPosition, type LogPosition } from '../domain/log-position';
+import { SUM_BOUND } from '../domain/money';
 import { mapQuery, select, type Query, type Session } from './session';
 import { fromDatetime } from './time';
 
@@ -8,6 +9,8 @@ export interface Head extends LogPosition {
   logId: LogId;
   /** How many exist by the log. */
   live: Record<SubjectKind, number>;
+  /** The greatest of the sums of all orders, as a share of the bound that they stay below. */
+  boundShare: number;
   /** When MySQL was asked (`performance.now()`): what was committed since may lie beyond it. */
   askedAt: number;
 }
@@ -19,13 +22,16 @@ interface HeadRow {
   orders_live: number;
   products_live: number;
   users_live: number;
+  units: number;
+  revenue_minor: number;
 }
 
 /** The newest committed position. In a snapshot: the position that the snapshot stands at. */
 export async function readHead(session: Session): Promise<Head> {
   const askedAt = performance.now();
   const [row] = await session.rows<HeadRow>(
-    `SELECT position, LOWER(HEX(event_id)) AS event_id, LOWER(HEX(log_id)) AS log_id, orders_live, products_live, users_live
+    `SELECT position, LOWER(HEX(event_id)) AS event_id, LOWER(HEX(log_id)) AS log_id, orders_live, products_live, users_live,
+            units, revenue_minor
        FROM event_head WHERE id = 1`,
   );
   if (row === undefined) throw new Error('the log has no head: run the migrations');
@@ -34,6 +40,7 @@ export async function readHead(session: Session): Promise<Head> {
     eventId: eventId(row.event_id ?? row.log_id),
     logId: logId(row.log_id),
     live: { order: row.orders_live, product: row.products_live, user: row.users_live },
+    boundShare: Math.max(row.orders_live, row.units, row.revenue_minor) / SUM_BOUND,
     askedAt,
   };
 }

@@ -9,6 +9,8 @@ export interface LagStatus {
   headAgeMs: number | undefined;
   /** How many orders the log says exist, as last seen. */
   orders: number;
+  /** How much of the bound of all sums is used, from 0 to 1, as last seen. */
+  boundShare: number;
   lagEvents: number;
   /** Age of the oldest event that is not applied. */
   lagSeconds: number;
@@ -24,6 +26,7 @@ export class Lag {
   stalled: string | undefined;
   private seenAt: number | undefined;
   private orders = 0;
+  private boundShare = 0;
 
   /** This process has just committed up to `last`, beginning with an event of that time. */
   committed(last: LogPosition, firstOccurredAt: Instant | undefined): void {
@@ -34,15 +37,16 @@ export class Lag {
   }
 
   /** Ignores what MySQL answered before our last commit. A later answer with a lower position counts: MySQL was restored. */
-  sawHead({ position, eventId, live, askedAt }: Head): void {
+  sawHead({ position, eventId, live, boundShare, askedAt }: Head): void {
     if (this.seenAt !== undefined && askedAt < this.seenAt) return;
     this.head = { position, eventId };
     this.seenAt = askedAt;
     this.orders = live.order;
+    this.boundShare = boundShare;
   }
 
   status(): LagStatus {
-    const { applied, head, seenAt, oldestUnappliedAt: oldest, orders, stalled } = this;
+    const { applied, head, seenAt, oldestUnappliedAt: oldest, orders, boundShare, stalled } = this;
     const lagEvents = Math.max(0, (head?.position ?? 0) - (applied?.position ?? 0));
     const lagSeconds = lagEvents === 0 || oldest === undefined ? 0 : (Date.now() - Date.parse(oldest)) / 1000;
     return {
@@ -50,6 +54,7 @@ export class Lag {
       head,
       headAgeMs: seenAt === undefined ? undefined : performance.now() - seenAt,
       orders,
+      boundShare,
       lagEvents,
       lagSeconds: Math.max(0, lagSeconds),
       stalled,

@@ -37,8 +37,8 @@ export interface SupervisorOptions extends ResyncTimes {
 export class ResyncSupervisor {
   private state: ResyncState = initialState(performance.now());
   private loss: GenerationLost | undefined;
-  /** Why the last rebuild failed, until one succeeds. */
-  private failure: string | undefined;
+  /** Whether the last rebuild failed. */
+  private hasFailed = false;
   private isStandingBack = false;
   private readonly loop = new Loop((signal) => this.step(signal));
 
@@ -95,8 +95,8 @@ export class ResyncSupervisor {
 
   private outlook(now: number): string {
     const seconds = Math.ceil((this.state.rebuildNotBefore - now) / 1000);
-    if (this.failure === undefined || seconds <= 0) return 'A build is about to begin.';
-    return `The last build failed (${this.failure}); the next one begins in ${seconds} s.`;
+    if (!this.hasFailed || seconds <= 0) return 'A build is about to begin.';
+    return `The last build failed, and the log of the service says why; the next one begins in ${seconds} s.`;
   }
 
   private async step(signal: AbortSignal): Promise<number> {
@@ -146,12 +146,12 @@ export class ResyncSupervisor {
     // Another instance may have replaced it already.
     if (because === 'lost' && !(await isStillLost())) return;
     await runRebuild(deps, because === 'lost' ? this.loss : undefined);
-    this.failure = undefined;
+    this.hasFailed = false;
   }
 
   private say(job: Job, outcome: Outcome, error: unknown): void {
     const { log } = this.deps;
-    if (job.kind === 'rebuild') this.failure = errorMessage(error);
+    if (job.kind === 'rebuild') this.hasFailed = true;
     if (outcome === 'busy' || outcome === 'no-model') log.debug(`no ${job.kind} now: ${errorMessage(error)}`);
     else log.error({ err: error, task: job }, `a ${job.kind} failed; it is tried again`);
   }
