@@ -7,6 +7,7 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { errorCode } from '../src/domain/errors';
+import { OWNER_ONLY } from './home';
 
 /** The holder answers within a millisecond, unless its process is stopped. */
 const ANSWER_WITHIN_MS = 2000;
@@ -41,7 +42,7 @@ export type DataLock =
  * The lock is a listening socket: it disappears with its process, and others can ask the holder who it is.
  */
 export async function holdDataLock(dataDir: string): Promise<DataLock> {
-  await mkdir(dataDir, { recursive: true });
+  await mkdir(dataDir, { recursive: true, mode: OWNER_ONLY });
   const address = await lockAddress(dataDir);
   const self: Holder = { pid: process.pid, dataDir: await realpath(dataDir) };
   const server = net.createServer((socket) => {

@@ -4,6 +4,9 @@ import path from 'node:path';
 import { errorCode } from '../src/domain/errors';
 import type { Place, ServerKind } from './server-kind';
 
+/** Of directories: names and addresses of people lie in them. */
+export const OWNER_ONLY = 0o700;
+
 /** The longest path of a socket: 104 bytes on macOS with the final zero, 108 on Linux. */
 const SOCKET_PATH_BYTES = 103;
 const LONGEST_SOCKET = 'tally-1234567-XXXXXX/mysql.sock.lock';
@@ -32,7 +35,7 @@ export function makeHome({ dataDir, large = false, onDeath = () => undefined }: 
       const runDir = await made;
       const root = dataDir === undefined ? runDir : path.resolve(dataDir);
       const logDir = path.join(root, 'log');
-      await mkdir(logDir, { recursive: true });
+      await mkdir(logDir, { recursive: true, mode: OWNER_ONLY });
       return {
         runDir,
         dataDir: path.join(root, service),

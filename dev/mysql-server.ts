@@ -4,6 +4,7 @@ import path from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { startChild } from './child';
 import { type Command, endingWithParent, findProgram, run, tail } from './command';
+import { OWNER_ONLY } from './home';
 import { LaunchError } from './launch-error';
 import type { Place, RunningServer, ServerKind } from './server-kind';
 
@@ -138,7 +139,7 @@ async function initialise(dataDir: string, commandFor: (halfDone: string) => Com
   if (existsSync(dataDir)) return;
   const halfDone = `${dataDir}.tmp`;
   await rm(halfDone, { recursive: true, force: true });
-  await mkdir(halfDone);
+  await mkdir(halfDone, { mode: OWNER_ONLY });
   const command = commandFor(halfDone);
   const { exitCode, output } = await run(endingWithParent(command), INITIALISE_WITHIN_MS);
   if (exitCode !== 0) {

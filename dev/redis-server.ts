@@ -3,6 +3,7 @@ import path from 'node:path';
 import Redis from 'ioredis';
 import { startChild } from './child';
 import { findProgram } from './command';
+import { OWNER_ONLY } from './home';
 import type { Place, RunningServer, ServerKind } from './server-kind';
 
 export const redis: ServerKind = {
@@ -21,7 +22,7 @@ export const redis: ServerKind = {
 
 async function start(program: string, place: Place): Promise<RunningServer & { pid: number }> {
   const { runDir, dataDir, logFile, onDeath } = place;
-  await mkdir(dataDir, { recursive: true });
+  await mkdir(dataDir, { recursive: true, mode: OWNER_ONLY });
   const server = await underItsName(program, runDir);
   const socket = path.join(runDir, 'redis.sock');
   const child = await startChild({

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -164,6 +164,8 @@ describe('private servers', () => {
     expect(await query(second, 'SELECT * FROM kept')).toEqual([]);
     expect(await withRedis(second, (redis) => redis.get('kept'))).toBe('yes');
     expect(readdirSync(dataDir).toSorted()).toEqual(['log', 'mysql', 'redis']);
+    for (const directory of ['log', 'mysql', 'redis'])
+      expect((await stat(path.join(dataDir, directory))).mode & 0o077).toBe(0);
   });
 
   it('do not notice a Ctrl-C at the terminal of their launcher', async () => {

@@ -103,10 +103,18 @@ export function rawProblem(code: string): { slug: ProblemSlug; text: string } {
 }
 
 /** @throws Problem `route-not-found` */
-export function routeNotFound({ method, url }: FastifyRequest): never {
-  const path = url.split('?')[0];
-  throw new Problem('route-not-found', `There is no ${method} ${path}; see /openapi.json.`);
+export function routeNotFound(request: FastifyRequest): never {
+  const path = pathOf(request);
+  const shown = path.length > LONGEST_SHOWN ? `${path.slice(0, LONGEST_SHOWN)}…` : path;
+  throw new Problem('route-not-found', `There is no ${request.method} ${shown}; see /openapi.json.`);
 }
+
+/** The path that was asked for, without the query. */
+export function pathOf({ url }: FastifyRequest): string {
+  return url.split('?', 1)[0] ?? '';
+}
+
+const LONGEST_SHOWN = 100;
 
 /** What an error of Fastify, or one that nobody expected, means to the client. */
 function problemOf(error: FastifyError): Problem {

@@ -20,7 +20,7 @@ import { Connections } from './connections';
 import type { HttpContext } from './context';
 import { FailureLog } from './failure-log';
 import { describeApi, docsRoutes, openApiRoute } from './openapi';
-import { routeNotFound, sendProblem } from './problems';
+import { pathOf, routeNotFound, sendProblem } from './problems';
 import { catalogueRoutes } from './routes/catalogue';
 import { operationsRoutes } from './routes/operations';
 import { orderRoutes } from './routes/orders';
@@ -101,7 +101,8 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     context.metrics.requestSeconds.observe({ method, route, status }, elapsedTime / 1000);
     if (logsAnswers) {
       const ms = Math.round(elapsedTime * 10) / 10;
-      request.log.info({ method, url: request.url, status, ms }, 'answered');
+      // Without the query, which may hold names and addresses of people.
+      request.log.info({ method, path: pathOf(request), status, ms }, 'answered');
     }
     done();
   });
