@@ -400,3 +400,16 @@ describe('what other programs do in MySQL', () => {
     expect(await findDifferences()).toMatchObject({ drift: 0, out_of_band: 0 });
   });
 });
+
+test('a user and a product of another program have their names in the reports soon after the first sale', async () => {
+  const insert = async (text: string) => (await place.sql.query<ResultSetHeader>(text))[0].insertId;
+  const max = await insert("INSERT INTO users (name, email) VALUES ('Max', 'max@example.com')");
+  const pot = await insert("INSERT INTO products (name, sku, price) VALUES ('Pot', 'POT', 99.00)");
+  const sold = await tally.post('/orders', { user_id: max, items: [{ product_id: pot, quantity: 9 }] });
+  expect(sold.status).toBe(201);
+  await until(async () => {
+    const { body: spenders } = await tally.get('/orders/reports/highest-spenders?limit=1');
+    const { body: sellers } = await tally.get('/orders/reports/best-sellers?by=revenue&limit=1');
+    return spenders[0].name === 'Max' && sellers[0].name === 'Pot' && sellers[0].sku === 'POT';
+  });
+});

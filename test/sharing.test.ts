@@ -52,6 +52,7 @@ beforeAll(async () => {
       supervisor: {
         isLost: () => false,
         verifySoon() {},
+        reconcileSoon() {},
         whyThereIsNone: async () => new Problem('read-model-building', ''),
       },
     },

@@ -33,7 +33,7 @@ export async function readBestSellers(
       periods === undefined || periods.length === 1
         ? await topOfRanking(reader.redis, keys, { period: periods?.[0], measure, limit })
         : await topOfPeriods(reader, keys, { periods, measure, limit });
-    return mapReading(top, (rows) => rows.map((row) => bestSeller(row, measure)));
+    return mapReading(top, (rows) => rows.map((row) => bestSeller(reader, row, measure)));
   });
 }
 
@@ -50,13 +50,15 @@ async function topOfRanking(
 }
 
 function bestSeller(
+  reader: Reader,
   [member, sum, other, name, sku]: TopProduct,
   measure: Measure,
 ): z.output<typeof productSales> {
   const [units, revenue] = measure === 'sold' ? [sum, other] : [other, sum];
+  const id = rankedProduct(member);
   return {
-    product_id: rankedProduct(member),
-    name,
+    product_id: id,
+    name: reader.nameOf('product', id, name),
     sku,
     quantity_sold: rankedAmount(units),
     revenue: formatMinor(BigInt(rankedAmount(revenue))),

@@ -25,12 +25,15 @@ export async function readHighestSpenders(
     const suffix = keys.userOrders('').slice(keys.user('').length);
     const top = await script.run(reader.redis, keys, [keys.usersSpent], [limit, keys.user(''), suffix]);
     return mapReading(top, (rows) =>
-      rows.map(([member, score, ordersCount, name]) => ({
-        user_id: rankedUser(member),
-        name,
-        total_expense: formatMinor(BigInt(rankedAmount(score))),
-        orders_count: ordersCount,
-      })),
+      rows.map(([member, score, ordersCount, name]) => {
+        const id = rankedUser(member);
+        return {
+          user_id: id,
+          name: reader.nameOf('user', id, name),
+          total_expense: formatMinor(BigInt(rankedAmount(score))),
+          orders_count: ordersCount,
+        };
+      }),
     );
   });
 }

@@ -37,7 +37,7 @@ export async function readProductSales(
       if (name === false && sku === false && sold === false) return undefined;
       return {
         product_id: productId,
-        name: name || '',
+        name: reader.nameOf('product', productId, name),
         sku: sku || '',
         quantity_sold: wholeNumber(sold),
         revenue: formatMinor(BigInt(rankedAmount(score))),

@@ -6,7 +6,7 @@ import { isUnreachable, type Redis } from '../redis/client';
 import { Coalescing } from './coalescing';
 import type { Keys } from './keys';
 import type { LiveGeneration } from './live';
-import type { Reading } from './reading-script';
+import type { Absent, Reading } from './reading-script';
 
 /** What was read, and the log position at which it is true. */
 export interface Positioned<T> {
@@ -31,6 +31,8 @@ export interface ReaderNeeds {
     isLost(keys: Keys): boolean;
     /** Told that a reading met a key that does not hold what it should. */
     verifySoon(): void;
+    /** Told that the log does not know somebody of whom a reading tells. */
+    reconcileSoon(subject: { kind: 'product' | 'user'; id: number }): void;
     /** What to tell a client while there is no model. */
     whyThereIsNone(): Promise<Problem>;
   };
@@ -94,6 +96,12 @@ export class Reader {
       // What the projector knows may be ahead of a Redis that has just lost its last second: never spin.
       await delay(RETRY_PAUSE_MS);
     }
+  }
+
+  /** A name, as far as it is known: where another program has inserted a row, the log is told of it now. */
+  nameOf(kind: 'product' | 'user', id: number, name: string | Absent): string {
+    if (name === false || name === '') this.needs.supervisor.reconcileSoon({ kind, id });
+    return name || '';
   }
 
   /** Whether a reading at `at` contains `min`: it is not before it, and both are of one history. */

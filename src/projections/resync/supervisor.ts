@@ -1,4 +1,5 @@
 import { errorMessage } from '../../domain/errors';
+import type { SubjectKind } from '../../domain/events';
 import { Problem } from '../../domain/problems';
 import { failureOf } from '../../mysql/failures';
 import type { Keys } from '../../read-model/keys';
@@ -22,6 +23,7 @@ import { ResyncError } from './resync-error';
 import { readWork, type ResyncDeps } from './resync-lease';
 
 const TICK_MS = 1_000;
+const MAX_TRIED = 1_000;
 
 export interface SupervisorOptions extends ResyncTimes {
   /** How far the projector is. */
@@ -40,6 +42,9 @@ export class ResyncSupervisor {
   /** Whether the last rebuild failed. */
   private hasFailed = false;
   private isStandingBack = false;
+  /** What reports have shown of other programs' rows, to be reconciled. */
+  private readonly unknown: { kind: SubjectKind; id: number }[] = [];
+  private readonly tried = new Set<string>();
   private readonly loop = new Loop((signal) => this.step(signal));
 
   constructor(
@@ -58,6 +63,19 @@ export class ResyncSupervisor {
   /** Verifies at the next occasion: something is known to be wrong. */
   verifySoon(): void {
     this.state = { ...this.state, verifyDueAt: Math.min(this.state.verifyDueAt, performance.now()) };
+    this.loop.wake();
+  }
+
+  /**
+   * Told that a report shows somebody without a name: another program has inserted that row, and the log need not wait for
+   * the next verification to say so. Asked for once, since there may be nothing to say.
+   */
+  reconcileSoon(subject: { kind: SubjectKind; id: number }): void {
+    const key = `${subject.kind} ${subject.id}`;
+    if (this.tried.has(key)) return;
+    if (this.tried.size >= MAX_TRIED) this.tried.clear();
+    this.tried.add(key);
+    this.unknown.push(subject);
     this.loop.wake();
   }
 
@@ -100,6 +118,13 @@ export class ResyncSupervisor {
   }
 
   private async step(signal: AbortSignal): Promise<number> {
+    for (const subject of this.unknown.splice(0)) {
+      if (signal.aborted) return 0;
+      // The next verification finds it, too.
+      await this.deps.reconcile(subject).catch((error: unknown) => {
+        this.deps.log.debug({ err: error, subject }, 'could not reconcile what a report has shown');
+      });
+    }
     this.state = afterLook(this.state, this.options.lag());
     const task = nextTask(this.state, performance.now());
     this.standBack(task.kind === 'stand-back');

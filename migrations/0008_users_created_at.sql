@@ -1,0 +1,2 @@
+-- For other programs that insert users. As in orders: by the clock of MySQL, in the time zone of their session.
+ALTER TABLE users MODIFY created_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)
