@@ -341,4 +341,48 @@ export const PLANTED_BUGS: PlantedBug[] = [
     seconds: 6,
     caughtBy: /a request failed that nothing hindered/,
   },
+  {
+    name: 'answers-of-a-group-mixed',
+    about: 'in a transaction of several commands, everybody is answered with the event of the first',
+    edits: [
+      {
+        file: 'commands/writer/transaction.ts',
+        find: 'accepted.set(member, events.length - 1);',
+        replace: 'accepted.set(member, 0);',
+      },
+    ],
+    faults: ['kill-service'],
+    seconds: 4,
+    clients: 64,
+    caughtBy: /acknowledged as something else/,
+  },
+  {
+    name: 'lone-receipt-lost',
+    about: 'a command that is alone in its transaction does not write down which request it was',
+    edits: [
+      {
+        file: 'commands/writer/transaction.ts',
+        find: 'const { ended, accepted, events, rows } = decideGroup(inTime, facts, logged);',
+        replace:
+          'const { ended, accepted, events, rows } = decideGroup(inTime, facts, logged); if (group.length === 1) for (const event of events) event.requestHash = null;',
+      },
+    ],
+    faults: ['commit-answer-lost', 'mysql-cut'],
+    seconds: 6,
+    caughtBy: /an internal error|refused, but at position/,
+  },
+  {
+    name: 'answers-of-mysql-awaited-for-ever',
+    about: 'of all bounds one is missing: that of the wait for the answer to a packet',
+    edits: [
+      {
+        file: 'mysql/session.ts',
+        find: "promiseWithin<QueryResult>(timeoutMs, 'answer of MySQL',",
+        replace: "promiseWithin<QueryResult>(2 ** 30, 'answer of MySQL',",
+      },
+    ],
+    faults: ['mysql-black-hole'],
+    seconds: 8,
+    caughtBy: /does not take orders again|a request failed that nothing hindered|did not become whole/,
+  },
 ];
