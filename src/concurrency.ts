@@ -20,33 +20,51 @@ export async function inParallel<T>(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Lets so many at a time do their work, and some more wait for their turn. */
+export interface TurnsOptions {
+  /** How many go on at a time. */
+  limit: number;
+  /** How many more may wait for their turn, and for how long. */
+  maxWaiting: number;
+  waitMs: number;
+  /** What is thrown at the others. */
+  refusal: () => Error;
+}
+
+/** Lets a few at a time do their work, and some more wait for their turn, in the order in which they came. */
 export class Turns {
   private taken = 0;
-  private readonly waiting: (() => void)[] = [];
+  private readonly waiting = new Set<() => void>();
 
-  /** @param refusal what is thrown at those for whom there is no room to wait. */
-  constructor(
-    private readonly limit: number,
-    private readonly maxWaiting: number,
-    private readonly refusal: () => Error,
-  ) {}
+  constructor(private readonly options: TurnsOptions) {}
 
   async take<T>(work: () => Promise<T>): Promise<T> {
-    if (this.taken === this.limit) {
-      if (this.waiting.length >= this.maxWaiting) throw this.refusal();
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
-    } else {
-      this.taken += 1;
-    }
+    if (this.taken < this.options.limit) this.taken += 1;
+    else await this.myTurn();
     try {
       return await work();
     } finally {
       // Handed on, so that nobody who comes meanwhile goes first.
-      const next = this.waiting.shift();
+      const [next] = this.waiting;
       if (next === undefined) this.taken -= 1;
       else next();
     }
+  }
+
+  private async myTurn(): Promise<void> {
+    const { maxWaiting, waitMs, refusal } = this.options;
+    if (this.waiting.size >= maxWaiting) throw refusal();
+    return new Promise((resolve, reject) => {
+      const begin = () => {
+        clearTimeout(timer);
+        this.waiting.delete(begin);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.waiting.delete(begin);
+        reject(refusal());
+      }, waitMs);
+      this.waiting.add(begin);
+    });
   }
 }
 

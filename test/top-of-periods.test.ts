@@ -11,13 +11,13 @@ const PERIODS = Array.from({ length: 6 }, (_, index): Period => `day:2026-01-0${
 let generations: Generations;
 let reader: Parameters<typeof topOfPeriods>[0];
 
-const refusal = () => new Error('there is no room to wait');
+const one = { limit: 1, maxWaiting: 0, waitMs: 0, refusal: () => new Error('there is no room to wait') };
 
 beforeAll(() => {
   generations = newGenerations();
   reader = {
     redis: generations.redis,
-    turns: { wide: new Turns(1, 0, refusal), whole: new Turns(1, 0, refusal) },
+    turns: { wide: new Turns(one), whole: new Turns(one) },
   };
 });
 

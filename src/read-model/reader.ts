@@ -51,12 +51,7 @@ const RETRY_PAUSE_MS = 2;
  */
 export class Reader {
   /** Readings that cost Redis so much that only a few may be under way: others would wait for all of them. */
-  readonly turns = {
-    /** Heads of many rankings; milliseconds each. */
-    wide: new Turns(4, 64, tooManyReports),
-    /** Many rankings whole; half a second each, in small parts. */
-    whole: new Turns(1, 8, tooManyReports),
-  };
+  readonly turns;
   private readonly coalescing = new Coalescing();
 
   constructor(
@@ -64,7 +59,15 @@ export class Reader {
     private readonly live: LiveGeneration,
     private readonly needs: ReaderNeeds,
     private readonly waitMs: number,
-  ) {}
+  ) {
+    const common = { waitMs, refusal: tooManyReports };
+    this.turns = {
+      /** Heads of many rankings; milliseconds each. */
+      wide: new Turns({ ...common, limit: 4, maxWaiting: 64 }),
+      /** Many rankings whole; half a second each, in small parts. */
+      whole: new Turns({ ...common, limit: 1, maxWaiting: 8 }),
+    };
+  }
 
   /**
    * What `read` reads; `question` names it, with all its parameters. The value is shared, so nobody may change it, and

@@ -31,7 +31,13 @@ test('/health-check and /health/live say ok', async () => {
 test('/health/ready gives the reason for each part', async () => {
   const { body } = await tally.get('/health/ready');
   expect(body.status).toBe('ready');
-  expect(Object.keys(body.checks).sort()).toEqual(['commands', 'mysql', 'read_model', 'redis', 'redis_eviction']);
+  expect(Object.keys(body.checks).sort()).toEqual([
+    'commands',
+    'mysql',
+    'read_model',
+    'redis',
+    'redis_eviction',
+  ]);
   for (const check of Object.values(body.checks))
     expect(check).toEqual({ ok: true, detail: expect.any(String) });
 });
