@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { measureHealing } from './alone';
 import { buildService } from './build';
+import { nextRun, sourcesId } from './campaign';
 import { FAULT_NAMES, type FaultName } from './faults';
 import { PLANTED_BUGS, type PlantedBug } from './planted-bugs';
 import { healingTable, printReport, type Recorded } from './report';
@@ -25,6 +26,7 @@ interface Options {
   faults: FaultName[];
   planted?: string;
   alone?: number;
+  campaign?: number;
   out?: string;
 }
 
@@ -49,6 +51,12 @@ async function main(argv: string[]): Promise<number> {
       `proves the checker by a planted bug: all, or one of ${PLANTED_BUGS.map(({ name }) => name).join(', ')}`,
     )
     .option('--alone <rounds>', 'each fault alone: measures the time to heal', natural)
+    .option(
+      '--campaign <times>',
+      'runs, with few and with many clients, until each fault was injected so often by the sources that are committed; ' +
+        'goes on where --out says that an earlier one ended',
+      natural,
+    )
     .option('--out <file>', 'appends what was done to a file, for --report')
     .option('--report <files...>', 'adds up such files, as a table in Markdown, and ends');
   program.parse(argv, { from: 'user' });
@@ -72,10 +80,10 @@ async function main(argv: string[]): Promise<number> {
 }
 
 async function torture(servers: Servers, build: string, options: Options): Promise<number> {
-  for (let seed = options.seed; seed < options.seed + options.runs; seed++) {
+  for (const { seed, clients } of runsOf(options, servers.mysqlVersion)) {
     const result = await run(servers, build, {
       seed,
-      clients: options.clients,
+      clients,
       faults: options.faults,
       durationMs: options.seconds * 1000,
       gapMs: options.gap,
@@ -83,23 +91,41 @@ async function torture(servers: Servers, build: string, options: Options): Promi
     const { faults, operations, events, healMs, readsChecked, readsExcused, unhindered, outcomes } = result;
     const groups = result.commandsPerTransaction?.toFixed(1) ?? 'unknown';
     console.log(
-      `seed ${seed}: ${sum(faults)} faults of ${Object.keys(faults).length} kinds, ${operations} requests ` +
+      `seed ${seed}, ${clients} clients: ${sum(faults)} faults of ${Object.keys(faults).length} kinds, ${operations} requests ` +
         `(${JSON.stringify(outcomes)}), ${events} events, ${groups} commands a transaction, ${readsChecked} reads checked at their position ` +
         `(${readsExcused} of damaged keys not), ${unhindered} requests that nothing hindered, whole again after ${healMs} ms: ${verdictOf(result)}`,
     );
     await record(options.out, {
       kind: 'run',
       mysql: servers.mysqlVersion,
+      sources: options.campaign === undefined ? undefined : sourcesId(),
       seconds: options.seconds,
-      clients: options.clients,
+      clients,
       ...result,
     });
     if (result.violations.length > 0) {
-      await explain(result, options);
+      await explain(result, { ...options, clients });
       return 1;
     }
   }
   return 0;
+}
+
+function* runsOf(
+  { seed: first, runs, clients, campaign, out }: Options,
+  mysql: string,
+): Generator<{ seed: number; clients: number }> {
+  if (campaign === undefined) {
+    for (let seed = first; seed < first + runs; seed++) yield { seed, clients };
+    return;
+  }
+  if (out === undefined) throw new Error('a campaign needs --out');
+  const sources = sourcesId();
+  for (;;) {
+    const next = nextRun(out, { mysql, sources, times: campaign });
+    if (next === undefined) return;
+    yield next;
+  }
 }
 
 async function alone(servers: Servers, build: string, options: Options, rounds: number): Promise<number> {

@@ -7,6 +7,8 @@ export type Recorded =
   | {
       kind: 'run';
       mysql: string;
+      /** What `src/` was, where the run belongs to a campaign. */
+      sources?: string | undefined;
       seed: number;
       seconds: number;
       clients: number;
