@@ -1,7 +1,10 @@
 /** What the schemas of all JSON answers are made of. */
 import { z } from 'zod';
 
-export const id = z.int().positive();
+export const id = z.int().min(1);
+
+/** How many there are of something, or a position in the log. */
+export const count = z.int().min(0);
 
 export const money = z.string().meta({ examples: ['45.99'] });
 

@@ -2,6 +2,7 @@ import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { Connections } from './connections';
+import { describeProblems, exampleOf, PROBLEM_JSON, problemsIn } from './problems';
 import type { App } from './server';
 
 const DESCRIPTION =
@@ -29,7 +30,7 @@ export async function describeApi(app: App, version: string): Promise<void> {
       security: [],
     },
     transform: jsonSchemaTransform,
-    transformObject: withoutInputs,
+    transformObject: describeAnswers,
   });
 }
 
@@ -50,9 +51,23 @@ export async function docsRoutes(app: App, connections: Connections): Promise<vo
   });
 }
 
-/** Problems are only ever answered: what the library makes for sending one is left out. */
-function withoutInputs(document: Parameters<typeof jsonSchemaTransformObject>[0]) {
+/** Adds to every response which problems it may have, with examples. */
+function describeAnswers(document: Parameters<typeof jsonSchemaTransformObject>[0]) {
   const described = jsonSchemaTransformObject(document);
-  if ('components' in described) delete described.components?.schemas?.ProblemInput;
+  if (!('components' in described)) return described;
+  // Problems are only ever answered: what the library makes for sending one is left out.
+  delete described.components?.schemas?.ProblemInput;
+  const examples: Record<string, ReturnType<typeof exampleOf>> = {};
+  for (const methods of Object.values(described.paths ?? {})) {
+    for (const operation of [methods?.get, methods?.post, methods?.delete]) {
+      for (const [status, response] of Object.entries(operation?.responses ?? {})) {
+        if (!('content' in response) || response.content?.[PROBLEM_JSON] === undefined) continue;
+        const slugs = problemsIn(response.description);
+        for (const slug of slugs) examples[slug] = exampleOf(slug);
+        response.content[PROBLEM_JSON] = describeProblems(slugs, Number(status));
+      }
+    }
+  }
+  Object.assign(described.components ?? {}, { examples });
   return described;
 }

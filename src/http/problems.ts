@@ -6,9 +6,9 @@ import type { FailureLog } from './failure-log';
 
 const problem = z
   .looseObject({
-    type: z.string().meta({ examples: ['urn:tally:problem:unknown-product'] }),
+    type: z.string(),
     title: z.string(),
-    status: z.int(),
+    status: z.int().min(400).max(599),
     detail: z.string(),
     error: z.string().meta({ description: 'The same as `detail`, for clients that look here' }),
     instance: z.string().optional().meta({ description: 'The id of the request' }),
@@ -36,9 +36,44 @@ export function problemResponses(slugs: readonly ProblemSlug[]) {
   return Object.fromEntries(
     [...byStatus].map(([status, same]) => [
       status,
-      { description: same.join(', '), content: { 'application/problem+json': { schema: problem } } },
+      { description: same.join(SEPARATOR), content: { [PROBLEM_JSON]: { schema: problem } } },
     ]),
   );
+}
+
+export const PROBLEM_JSON = 'application/problem+json';
+
+/** Between the slugs in the description of a response. */
+const SEPARATOR = ', ';
+
+/** The problems of a response, from its description by `problemResponses`. */
+export function problemsIn(description: string): ProblemSlug[] {
+  return description.split(SEPARATOR).filter((text): text is ProblemSlug => text in PROBLEMS);
+}
+
+/**
+ * What the document says of a response with these problems. Only the document: the schemas of the routes are compiled, and
+ * the compiler cannot join the two schemas of the `allOf`.
+ */
+export function describeProblems(slugs: readonly ProblemSlug[], status: number) {
+  const properties = {
+    type: { type: 'string' as const, enum: slugs.map(problemType) },
+    status: { type: 'integer' as const, enum: [status] },
+  };
+  return {
+    schema: { allOf: [{ $ref: '#/components/schemas/Problem' }, { type: 'object' as const, properties }] },
+    examples: Object.fromEntries(slugs.map((slug) => [slug, { $ref: `#/components/examples/${slug}` }])),
+  };
+}
+
+export function exampleOf(slug: ProblemSlug) {
+  return { value: problemBody(slug, `${PROBLEMS[slug].title}.`) };
+}
+
+/** What every problem document says. */
+function problemBody(slug: ProblemSlug, detail: string) {
+  const { title, status } = PROBLEMS[slug];
+  return { type: problemType(slug), title, status, detail, error: detail };
 }
 
 /** What Fastify calls the parts of a request → what HTTP calls them. */
@@ -67,14 +102,10 @@ export async function sendProblem(
   // A problem looks the same on every route, so the route's own schema does not serialize it.
   await reply
     .code(status)
-    .type('application/problem+json')
+    .type(PROBLEM_JSON)
     .serializer(JSON.stringify)
     .send({
-      type: problemType(slug),
-      title: PROBLEMS[slug].title,
-      status,
-      detail,
-      error: detail,
+      ...problemBody(slug, detail),
       instance: `urn:tally:request:${request.id}`,
       ...(errors === undefined ? {} : { errors }),
       ...members,
@@ -92,10 +123,10 @@ export function rawProblem(code: string): { slug: ProblemSlug; text: string } {
   const slug = BY_NODE_CODE[code] ?? 'malformed-request';
   const { status, title } = PROBLEMS[slug];
   const detail = `${title} (${code}).`;
-  const body = JSON.stringify({ type: problemType(slug), title, status, detail, error: detail });
+  const body = JSON.stringify(problemBody(slug, detail));
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'content-type: application/problem+json',
+    `content-type: ${PROBLEM_JSON}`,
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
   ];

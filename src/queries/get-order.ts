@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, money, time } from '../domain/answers';
+import { count, id, money, time } from '../domain/answers';
 import type { OrderId } from '../domain/ids';
 import { readTogether } from '../read-model/read-together';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
@@ -10,8 +10,8 @@ export const order = z.object({
   order_id: id,
   user_id: id,
   total_amount: money,
-  items_count: z.int(),
-  items: z.array(z.object({ product_id: id, quantity: z.int() })),
+  items_count: count,
+  items: z.array(z.object({ product_id: id, quantity: z.int().min(1) })),
   created_at: time,
 });
 export type OrderAnswer = z.output<typeof order>;

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { id, money } from '../domain/answers';
+import { count, id, money } from '../domain/answers';
 import { formatMinor } from '../domain/money';
 import { rankedUser } from '../read-model/keys';
 import type { Positioned, Reader, ReadOptions } from '../read-model/reader';
 import { mapReading, rankedAmount, ReadingScript } from '../read-model/reading-script';
 
 export const highestSpenders = z.array(
-  z.object({ user_id: id, name: z.string(), total_expense: money, orders_count: z.int() }),
+  z.object({ user_id: id, name: z.string(), total_expense: money, orders_count: count }),
 );
 
 /** Member of the ranking, score, number of orders, name. */

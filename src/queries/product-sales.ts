@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, money } from '../domain/answers';
+import { count, id, money } from '../domain/answers';
 import type { ProductId } from '../domain/ids';
 import { formatMinor } from '../domain/money';
 import { rankingMember } from '../read-model/keys';
@@ -12,7 +12,7 @@ export const productSales = z.object({
   product_id: id,
   name: z.string(),
   sku: z.string(),
-  quantity_sold: z.int(),
+  quantity_sold: count,
   revenue: money,
 });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { money } from '../domain/answers';
+import { count, money } from '../domain/answers';
 import { formatMinor, type Minor } from '../domain/money';
 import type { Keys, Period } from '../read-model/keys';
 import { readTogether, type ReadCommand } from '../read-model/read-together';
@@ -7,7 +7,7 @@ import type { Reader } from '../read-model/reader';
 import { mapReading, type Reading, wholeNumber } from '../read-model/reading-script';
 
 /** What a report says of a span of time. */
-export const figures = z.object({ orders: z.int(), units: z.int(), revenue: money });
+export const figures = z.object({ orders: count, units: count, revenue: money });
 
 export interface Totals {
   orders: number;

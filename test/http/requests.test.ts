@@ -81,7 +81,7 @@ test.each([
   [
     '/orders',
     { user_id: 0, items: [{ product_id: 1, quantity: 'two' }] },
-    'user_id: must be above 0; items.0.quantity: must be a number',
+    'user_id: must be at least 1; items.0.quantity: must be a number',
   ],
   ['/orders', { user_id: 1, items: [{ product_id: 1, quantity: 1 }], note: 'x' }, 'body: does not take note'],
 ])('POST %s %j says in English what is wrong', async (path, body, faults) => {
