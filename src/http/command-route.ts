@@ -25,7 +25,10 @@ const BODY_PROBLEMS: ProblemSlug[] = ['malformed-json', 'body-too-large', 'unsup
 
 /** What every answer to a command says besides its own content. */
 const COMMAND_ANSWER = {
-  position: z.int().min(1).meta({ description: 'Position of the command in the log', examples: [42] }),
+  position: z
+    .int()
+    .min(1)
+    .meta({ description: 'Position of the command in the log', examples: [42] }),
   projected: z.boolean().meta({ description: 'Whether the reports contain it already; if not, they will' }),
 };
 

@@ -7,39 +7,45 @@ import { eventId, positionOf } from '../domain/ids';
 import type { MinPosition } from '../domain/log-position';
 import type { DayRange } from '../queries/ranges';
 
-const wholeInUrl = (message: string, tooLarge = message) =>
+const wholeInUrl = (example: string, message: string, tooLarge = message) =>
   z
     .string()
     .regex(/^[1-9]\d{0,15}$/, message)
+    .meta({ examples: [example] })
     .transform(Number)
     .refine(Number.isSafeInteger, tooLarge);
 
 /** An id in a path or a query, which is text there. */
-export const idInUrl = wholeInUrl('must be a positive whole number', 'must be below 2^53');
+export const idInUrl = wholeInUrl('1', 'must be a positive whole number', 'must be below 2^53');
 
 export const limit = (fallback: number) =>
   z
     .string()
     .regex(/^\d{1,3}$/, 'must be a whole number from 1 to 100')
+    .meta({ description: 'From 1 to 100', examples: [String(fallback)] })
     .transform(Number)
     .refine((number) => number >= 1 && number <= 100, 'must be a whole number from 1 to 100')
-    .default(fallback)
-    .meta({ description: 'From 1 to 100', examples: [String(fallback)] });
+    .default(fallback);
 
-export const cursor = wholeInUrl('must be a next_cursor of an earlier answer')
+export const cursor = wholeInUrl('20', 'must be a next_cursor of an earlier answer')
   .optional()
   .meta({ description: '`next_cursor` of the page before' });
 
 /** Far enough from 9999, the last year that sorts as text. */
 const LAST_DAY = '9900-01-01';
 
-const day = z.iso
-  .date()
-  .refine((text) => text <= LAST_DAY, `must not be after ${LAST_DAY}`)
-  .meta({ description: 'A day in UTC', examples: ['2026-11-01'] });
+const day = (description: string, example: string) =>
+  z.iso
+    .date()
+    .refine((text) => text <= LAST_DAY, `must not be after ${LAST_DAY}`)
+    .meta({ description, examples: [example] })
+    .optional();
 
 /** A range of days, or none. A schema with these two goes on with `.superRefine(checkRange).transform(withRange)`. */
-export const range = { from: day.optional(), to: day.optional() };
+export const range = {
+  from: day('A day in UTC; goes with `to`', '2026-11-01'),
+  to: day('The day after the last one', '2026-12-01'),
+};
 
 interface MaybeRange {
   from?: string | undefined;
@@ -66,7 +72,10 @@ export const commandHeaders = z.looseObject({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
     .optional()
-    .meta({ description: 'Makes a retry safe: the same key and content are carried out once' }),
+    .meta({
+      description: 'Makes a retry safe: the same key and content are carried out once',
+      examples: ['c0ffee-1'],
+    }),
 });
 
 const MIN_POSITION = /^\d{1,16}(:[0-9a-f]{32})?$/;
@@ -77,9 +86,10 @@ export const readHeaders = z.looseObject({
     .regex(MIN_POSITION, 'must be the Tally-Position of an earlier answer, or its number')
     .meta({
       description:
-        'The answer must contain this position: the `Tally-Position` of an earlier answer. A bare number works too, but ' +
-        'after a restore of MySQL the same number may be another event.',
-      examples: ['76:0192f5a4c1d27b6e9a3f4c5d6e7f8091'],
+        'The answer must contain this position: the `Tally-Position` of an earlier answer, for example ' +
+        '`76:0192f5a4c1d27b6e9a3f4c5d6e7f8091`. A bare number works too, but after a restore of MySQL the same number ' +
+        'may be another event.',
+      examples: ['0'], // every log has it
     })
     .transform(parseMinPosition)
     .optional(),

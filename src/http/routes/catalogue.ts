@@ -51,7 +51,10 @@ const price = z
     return minor;
   });
 
-const newProduct = z.strictObject({ name: text(200), sku: text(64), price });
+const newProduct = z
+  .strictObject({ name: text(200), sku: text(64), price })
+  // zod leaves `examples` out where a field is transformed.
+  .meta({ 'x-examples': { tea: { value: { name: 'Green tea', sku: 'TEA-1', price: '45.99' } } } });
 
 const newUser = z
   .strictObject({ name: text(200), email: z.email().max(254) })
