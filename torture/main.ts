@@ -88,12 +88,14 @@ async function torture(servers: Servers, build: string, options: Options): Promi
       durationMs: options.seconds * 1000,
       gapMs: options.gap,
     });
-    const { faults, operations, events, healMs, readsChecked, readsExcused, unhindered, outcomes } = result;
+    const { faults, operations, events, healMs, readsChecked, readsExcused, unhindered, fuzzed, outcomes } =
+      result;
     const groups = result.commandsPerTransaction?.toFixed(1) ?? 'unknown';
     console.log(
       `seed ${seed}, ${clients} clients: ${sum(faults)} faults of ${Object.keys(faults).length} kinds, ${operations} requests ` +
         `(${JSON.stringify(outcomes)}), ${events} events, ${groups} commands a transaction, ${readsChecked} reads checked at their position ` +
-        `(${readsExcused} of damaged keys not), ${unhindered} requests that nothing hindered, whole again after ${healMs} ms: ${verdictOf(result)}`,
+        `(${readsExcused} of damaged keys not), ${unhindered} requests that nothing hindered, whole again after ${healMs} ms, ` +
+        `${fuzzed} requests fuzzed with this seed: ${verdictOf(result)}`,
     );
     await record(options.out, {
       kind: 'run',

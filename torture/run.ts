@@ -1,17 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Clients } from './clients';
+import { fuzz } from './contract';
 import { FAULTS, faultOf, type FaultName } from './faults';
 import { GroupMeter } from './group-meter';
 import { heal, HEAL_WITHIN_MS, sweep } from './healing';
 import type { History } from './history';
 import { judge, judgeRest } from './judge';
 import { Random } from './random';
+import { verifyByHand } from './resync-by-hand';
 import { scheduleOf, type Injection } from './schedule';
 import type { Servers } from './servers';
 import { setStage, type Stage } from './stage';
 
 /** Where a planted bug is to be caught, nobody waits for the end. */
 const PLANTED_HEAL_WITHIN_MS = 20_000;
+/** Requests that no client sends, of each operation, once all is well again. */
+const FUZZED_REQUESTS = 30;
 /** The last notes tell why a run could not be carried out. */
 const MAX_NOTES = 10;
 
@@ -37,6 +41,8 @@ export interface RunResult {
   /** Requests that nothing may have kept from succeeding. */
   unhindered: number;
   events: number;
+  /** Requests made of the OpenAPI document, after the run. */
+  fuzzed: number;
   /** The average over the run; undefined where the services do not count it. */
   commandsPerTransaction: number | undefined;
   /** From the last fault until every key was right again and every service took orders. */
@@ -65,6 +71,7 @@ export async function run(servers: Servers, build: string, options: RunOptions):
 
     const { caughtBy } = options;
     let healMs: number | undefined;
+    let fuzzed = 0;
     let verdict = caughtBy === undefined ? undefined : await judge(stage, clients);
     if (verdict === undefined || !verdict.violations.some((violation) => caughtBy?.test(violation))) {
       const withinMs = caughtBy === undefined ? HEAL_WITHIN_MS : PLANTED_HEAL_WITHIN_MS;
@@ -72,6 +79,7 @@ export async function run(servers: Servers, build: string, options: RunOptions):
       if (caughtBy === undefined) await sweep(stage);
       verdict = await judge(stage, clients);
       verdict.violations.push(...(await judgeRest(stage, verdict.truth)));
+      if (caughtBy === undefined) fuzzed = await fuzzOne(stage, random, options.seed, verdict.violations);
     }
     return {
       seed: options.seed,
@@ -82,6 +90,7 @@ export async function run(servers: Servers, build: string, options: RunOptions):
       readsExcused: verdict.readsExcused,
       unhindered: verdict.unhindered,
       events: verdict.truth.events.length,
+      fuzzed,
       commandsPerTransaction,
       healMs,
       violations: verdict.violations,
@@ -99,6 +108,16 @@ export async function run(servers: Servers, build: string, options: RunOptions):
     await groups.stop();
     await stage.close();
   }
+}
+
+/** Its orders are nobody's wish, so it comes after the judgement; the services must still find nothing wrong. */
+async function fuzzOne(stage: Stage, random: Random, seed: number, violations: string[]): Promise<number> {
+  const { url } = random.pick(stage.services);
+  const fuzzed = await fuzz(url, { seed, requests: FUZZED_REQUESTS });
+  violations.push(...fuzzed.violations);
+  const { code, output } = await verifyByHand(stage);
+  if (code !== 0) violations.push(`tally verify, after fuzzing: exit ${code}: ${output}`);
+  return fuzzed.requests;
 }
 
 /** Faults of the same resource take turns, those of different ones overlap as they come. */
