@@ -79,12 +79,17 @@ function problemBody(slug: ProblemSlug, detail: string) {
 /** What Fastify calls the parts of a request → what HTTP calls them. */
 const PARTS: Partial<Record<string, string>> = { params: 'path', querystring: 'query', headers: 'header' };
 
-/** Fastify's own errors → the catalogue. */
-const BY_FASTIFY_CODE: Partial<Record<string, ProblemSlug>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
-  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
+/** Fastify's own errors → the catalogue, and what to tell the client. */
+const BY_FASTIFY_CODE: Partial<Record<string, [ProblemSlug, detail: string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body-too-large', 'The body is larger than this service takes.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'Send JSON, as content type application/json.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: [
+    'malformed-json',
+    'The body is not valid JSON, or has a field __proto__ or constructor, which is never taken.',
+  ],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed-json', 'The body is empty; it must be JSON.'],
+  FST_ERR_BAD_URL: ['invalid-request', 'The path is not a valid URL.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['invalid-request', 'A part of the path is too long.'],
 };
 
 /** The one place where an error becomes an answer. */
@@ -102,6 +107,7 @@ export async function sendProblem(
   // A problem looks the same on every route, so the route's own schema does not serialize it.
   await reply
     .code(status)
+    .header('x-request-id', request.id)
     .type(PROBLEM_JSON)
     .serializer(JSON.stringify)
     .send({
@@ -159,8 +165,8 @@ function problemOf(error: FastifyError): Problem {
     const detail = errors.map(({ field, message }) => `${field}: ${message}`).join('; ');
     return new Problem('invalid-request', `The ${part} is not valid: ${detail}.`, { errors });
   }
-  const slug = BY_FASTIFY_CODE[code];
-  if (slug !== undefined) return new Problem(slug, message, { cause: error });
+  const known = BY_FASTIFY_CODE[code];
+  if (known !== undefined) return new Problem(...known, { cause: error });
   if (statusCode >= 400 && statusCode < 500) return new Problem('invalid-request', message, { cause: error });
   return new Problem('internal-error', 'Something unexpected went wrong; the log has the details.', {
     cause: error,

@@ -72,10 +72,7 @@ export const commandHeaders = z.looseObject({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
     .optional()
-    .meta({
-      description: 'Makes a retry safe: the same key and content are carried out once',
-      examples: ['c0ffee-1'],
-    }),
+    .meta({ description: 'Makes a retry safe: the same key and content are carried out once' }),
 });
 
 const MIN_POSITION = /^\d{1,16}(:[0-9a-f]{32})?$/;
