@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { count } from '../domain/answers';
 import { errorMessage } from '../domain/errors';
 import { formatLogPosition, type LogPosition } from '../domain/log-position';
 import { durabilityWarnings } from '../mysql/durability';
@@ -25,7 +26,7 @@ export const readModelStatus = z.object({
     .meta({ description: 'The checkpoint: newest log position in the reports, `position:event_id`' }),
   head: z.string().nullable().meta({ description: 'Newest committed log position, as last seen' }),
   head_age_seconds: z.number().nullable(),
-  lag_events: z.int(),
+  lag_events: count,
   lag_seconds: z.number(),
   stalled: z.string().nullable().meta({ description: 'Why nothing is being applied, if so' }),
   work: z

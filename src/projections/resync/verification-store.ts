@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { count } from '../../domain/answers';
 import type { KeySpace } from '../../read-model/keys';
 import type { Redis } from '../../redis/client';
 import { parseStored, readText } from '../../redis/stored';
@@ -13,15 +14,15 @@ export type Finding = z.output<typeof finding>;
 export const storedVerification = z.object({
   generation: z.string(),
   /** Up to which the model was verified. */
-  position: z.int(),
+  position: count,
   started_at: z.string(),
   finished_at: z.string(),
-  orders: z.int(),
+  orders: count,
   /** Keys that differed. */
-  drift: z.int(),
-  repaired: z.int(),
-  out_of_band: z.int().meta({ description: 'Changes that other programs made in MySQL' }),
-  reconciled: z.int().meta({ description: 'Of these, changes that the log says by now' }),
+  drift: count,
+  repaired: count,
+  out_of_band: count.meta({ description: 'Changes that other programs made in MySQL' }),
+  reconciled: count.meta({ description: 'Of these, changes that the log says by now' }),
   irreconcilable: z
     .array(z.string())
     .meta({ description: 'The first of those that the log can never say, each with its reason' }),
