@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
@@ -76,9 +76,9 @@ test('started again it writes nothing; after a crash it goes on where it was', a
 });
 
 test.each([
-  ['products.csv', '4.50', '4.60', 'product(s) are there already with another content: 10'],
-  ['users.csv', 'Ada', 'Eve', 'user(s) are there already with another content: 7'],
-  ['order_items.csv', '100,10,12', '100,10,13', 'order(s) are there already with another content: 100'],
+  ['products.csv', '4.50', '4.60', '1 product is there already with another content: 10'],
+  ['users.csv', 'Ada', 'Eve', '1 user is there already with another content: 7'],
+  ['order_items.csv', '100,10,12', '100,10,13', '1 order is there already with another content: 100'],
 ] as const)('an id that is there with another content is an error: %s', async (file, from, to, message) => {
   await runImport();
   const before = await counts();
@@ -134,15 +134,27 @@ test('an email or SKU that belongs to another id is an error before anything is 
   await place.sql.query(
     "INSERT INTO users (id, name, email, created_at) VALUES (77, 'x', 'ADA@example.com', NOW())",
   );
-  await expect(runImport()).rejects.toThrow(
-    '1 email(s) belong to another id already: ada@example.com (id 77)',
-  );
+  await expect(runImport()).rejects.toThrow('1 email belongs to another id already: ada@example.com (id 77)');
   await place.sql.query('DELETE FROM users');
   await place.sql.query(
     "INSERT INTO products (id, name, sku, price, created_at) VALUES (88, 'x', 'C-1', 1, NOW())",
   );
-  await expect(runImport()).rejects.toThrow('1 SKU(s) belong to another id already: C-1 (id 88)');
+  await expect(runImport()).rejects.toThrow('1 SKU belongs to another id already: C-1 (id 88)');
   expect(await counts()).toMatchObject({ users: 0, orders: 0, events: 0 });
+});
+
+test('an email that MySQL takes for the same, though it has an accent, is an error before anything is written', async () => {
+  await place.sql.query(
+    "INSERT INTO users (id, name, email, created_at) VALUES (77, 'x', 'adá@example.com', NOW())",
+  );
+  await expect(runImport()).rejects.toThrow('1 email belongs to another id already: adá@example.com (id 77)');
+  expect(await counts()).toMatchObject({ users: 1, orders: 0, events: 0 });
+});
+
+test('a directory in the place of a file is told in words', async () => {
+  await rm(join(directory, 'users.csv'));
+  await mkdir(join(directory, 'users.csv'));
+  expect(await faults()).toEqual(['users.csv: it is a directory and not a file']);
 });
 
 test('what is wrong in several files is reported, but not what follows from a file that is not there', async () => {
@@ -180,10 +192,7 @@ test.each([
     Buffer.from('id,name,sku,price\n10,Zo\u00eb,T-1,4.50\n', 'latin1'),
     'products.csv: is not UTF-8: export it again as UTF-8',
   ],
-  [
-    'id,name,sku,price\n10,"Tea,T-1,4.50\n',
-    'products.csv: Quote Not Closed: the parsing is finished with an opening quote at line 2',
-  ],
+  ['id,name,sku,price\n10,"Tea,T-1,4.50\n', 'products.csv:2: a quote that is opened here is never closed'],
   ['id,name,sku,price\n10,Tea,T-1,4,50\n20,Cup,C-1,3.00\n', `products.csv:2: ${OTHER_COUNT}`],
   ['id,name,sku,price\n10,Tea,T-1\n20,Cup,C-1,3.00\n', `products.csv:2: ${OTHER_COUNT}`],
   [

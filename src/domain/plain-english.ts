@@ -51,3 +51,8 @@ function sizeOf(origin: string, bound: string, size: number | bigint): string {
   if (unit === undefined) return `be ${bound} ${size}`;
   return `have ${bound} ${size} ${Number(size) === 1 ? unit.slice(0, -1) : unit}`;
 }
+
+/** `1 user`, `2 users`; of a word whose plural has more than an s, `plural` is all of it. */
+export function counted(count: number, singular: string, plural = `${singular}s`): string {
+  return `${count} ${count === 1 ? singular : plural}`;
+}

@@ -4,6 +4,7 @@ import type { EventBody, LoggedEvent, SubjectKind } from '../domain/events';
 import type { Instant } from '../domain/ids';
 import { formatMinor } from '../domain/money';
 import { fingerprint, type Order } from '../domain/order';
+import { counted } from '../domain/plain-english';
 import { statedBy } from '../domain/reconcile';
 import { latestEventsOf } from '../mysql/log';
 import { both, mapQuery, type Query, type Statement } from '../mysql/session';
@@ -66,15 +67,22 @@ export const ORDERS: Bulk<Order> = {
 
 /** Pure: the items that are not there yet; what is there with the same content is left alone. */
 export function missingOf<T>(bulk: Bulk<T>, items: T[], stored: T[]): T[] | BulkConflict {
+  const ids = new Set(items.map((item) => bulk.idOf(item)));
   const owners = new Map(stored.map((row) => [bulk.uniqueOf(row), bulk.idOf(row)]));
   const taken = items.flatMap((item) => {
     const unique = bulk.uniqueOf(item);
     const owner = unique === undefined ? undefined : owners.get(unique);
     return owner === undefined || owner === bulk.idOf(item) ? [] : [`${unique} (id ${owner})`];
   });
+  // Found by its value alone, though it is written otherwise: MySQL takes é for e.
+  for (const row of stored) {
+    const told = `${bulk.uniqueOf(row)} (id ${bulk.idOf(row)})`;
+    if (!ids.has(bulk.idOf(row)) && !taken.includes(told)) taken.push(told);
+  }
   if (taken.length > 0) {
     const what = bulk.kind === 'product' ? 'SKU' : 'email';
-    return new BulkConflict(`${taken.length} ${what}(s) belong to another id already: ${listOf(taken)}`);
+    const belong = counted(taken.length, `${what} belongs`, `${what}s belong`);
+    return new BulkConflict(`${belong} to another id already: ${listOf(taken)}`);
   }
   const contents = new Map(stored.map((row) => [bulk.idOf(row), bulk.contentOf(row)]));
   const others = items.filter((item) => {
@@ -84,7 +92,7 @@ export function missingOf<T>(bulk: Bulk<T>, items: T[], stored: T[]): T[] | Bulk
   if (others.length > 0) {
     const ids = listOf(others.map((item) => String(bulk.idOf(item))));
     return new BulkConflict(
-      `${others.length} ${bulk.kind}(s) are there already with another content: ${ids}`,
+      `${counted(others.length, `${bulk.kind} is`, `${bulk.kind}s are`)} there already with another content: ${ids}`,
     );
   }
   return items.filter((item) => !contents.has(bulk.idOf(item)));

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { parse, type InfoRecord } from 'csv-parse';
+import { CsvError, parse, type InfoRecord } from 'csv-parse';
 import type { z } from 'zod';
-import { errorCode, errorMessage } from '../domain/errors';
+import { errorCode, errorMessage, fileFault } from '../domain/errors';
 import { plainEnglish } from '../domain/plain-english';
 import type { Faults } from './faults';
 
@@ -60,7 +60,8 @@ export async function readCsv<S extends z.ZodObject>(
     await pipeline(bytes, decode, parser.resume());
     if (isEmpty) throw new FileFault(`is empty: its first line must be ${names.join(',')}`);
   } catch (error) {
-    faults.addOfFile(`${file}: ${faultOf(error, directory)}`);
+    const line = error instanceof CsvError ? /at line (\d+)/.exec(error.message)?.[1] : undefined;
+    faults.addOfFile(`${file}:${line === undefined ? '' : `${line}:`} ${faultOf(error, directory)}`);
   }
 }
 
@@ -85,12 +86,19 @@ async function* decode(bytes: AsyncIterable<Buffer>): AsyncGenerator<string> {
   yield decoder.decode();
 }
 
+const QUOTE_FAULTS: Partial<Record<CsvError['code'], string>> = {
+  CSV_QUOTE_NOT_CLOSED: 'a quote that is opened here is never closed',
+  CSV_INVALID_CLOSING_QUOTE: 'a closing quote must be followed by a comma: write a quote inside a text twice',
+  INVALID_OPENING_QUOTE: 'a quote inside a text: put the whole text in quotes, and write this one twice',
+};
+
 /** @throws where it is the fault neither of the file nor of its content. */
 function faultOf(error: unknown, directory: string): string {
   const code = errorCode(error);
   if (code === 'ENOENT') return `there is no such file in ${directory}`;
   if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8: export it again as UTF-8';
-  // The parser names the line itself.
-  if (code !== undefined || error instanceof FileFault) return errorMessage(error);
+  if (error instanceof FileFault) return errorMessage(error);
+  if (error instanceof CsvError) return QUOTE_FAULTS[error.code] ?? errorMessage(error);
+  if (code !== undefined) return fileFault(error);
   throw error;
 }

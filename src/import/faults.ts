@@ -1,3 +1,5 @@
+import { counted } from '../domain/plain-english';
+
 /** Faults that are kept; the others are counted. */
 const MAX_FAULTS = 100;
 
@@ -11,7 +13,7 @@ export class ImportFaults extends Error {
     readonly count: number,
   ) {
     const more = count > faults.length ? [`… and ${count - faults.length} more`] : [];
-    super([...faults, ...more, `${count} fault(s) in the files; nothing was imported`].join('\n'));
+    super([...faults, ...more, `${counted(count, 'fault')} in the files; nothing was imported`].join('\n'));
   }
 }
 
