@@ -1,9 +1,6 @@
-import { ConfigError } from '../src/config';
-import { MigrationError } from '../src/mysql/migrate';
+import { endWithReader, explain as explainCommand } from '../src/cli/explain';
 import { LaunchError } from './launch-error';
 
-/** Errors whose message already says what to do. */
-const EXPLAINED = [LaunchError, ConfigError, MigrationError];
 /** The file system says no: the directory's owner, its mode or the disk is the cause, not the code. */
 const FILE_FAULTS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST']);
 const DATABASE_FAULTS = new Set(['ER_ACCESS_DENIED_ERROR', 'ER_DBACCESS_DENIED_ERROR', 'ER_BAD_DB_ERROR']);
@@ -13,29 +10,24 @@ interface DetailedError extends Error {
   code?: string;
   syscall?: string;
   path?: string;
-  address?: string;
-  port?: number;
 }
 
 /** One clear message for what a person can fix; the stack for anything unexpected. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (EXPLAINED.some((kind) => error instanceof kind)) return error.message;
+  if (error instanceof LaunchError) return error.message;
 
-  const { code = '', syscall, path, address, port }: DetailedError = error;
-  if (code === 'EADDRINUSE') {
-    return `port ${port} of ${address} is in use: stop the program that uses it, or choose another, as in PORT=3001`;
-  }
-  if (syscall === 'listen') return `cannot listen (${error.message}): set HOST and PORT`;
+  const { code = '', syscall, path }: DetailedError = error;
   if (syscall === 'connect' || syscall === 'getaddrinfo' || DATABASE_FAULTS.has(code)) {
     return `cannot reach a server (${error.message}): check DATABASE_URL, REDIS_URL and HOST`;
   }
   if (FILE_FAULTS.has(code) && path !== undefined) return `cannot use that directory: ${error.message}`;
-  return error.stack ?? error.message;
+  return explainCommand(error) ?? error.stack ?? error.message;
 }
 
 /** Runs a program that returns its exit code. An error is explained; the exit code is then 1. */
 export async function runProgram(program: () => Promise<number>): Promise<void> {
+  endWithReader();
   try {
     process.exitCode = await program();
   } catch (error) {

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { createConnection } from 'mysql2/promise';
+import { refuseOldMysql } from '../src/server-version';
 import { startChild } from './child';
 import { type Command, endingWithParent, findProgram, run, tail } from './command';
 import { OWNER_ONLY } from './home';
@@ -36,6 +37,7 @@ export const mysql: ServerKind = {
   programs: 'mariadbd or mysqld',
   // These have only the programs. `mariadb-server` would also start a system service.
   packages: ['mariadb-server-core', 'mariadb-client-core'],
+  refuseOld: refuseOldMysql,
   find(searchPath) {
     const flavour = findFlavour(searchPath);
     return flavour && { program: flavour.server, start: (place) => start(flavour, place) };

@@ -1,6 +1,7 @@
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import Redis from 'ioredis';
+import { refuseOldRedis } from '../src/server-version';
 import { startChild } from './child';
 import { findProgram } from './command';
 import { OWNER_ONLY } from './home';
@@ -14,6 +15,7 @@ export const redis: ServerKind = {
   // In Debian, redis-check-rdb of redis-tools is the same program as redis-server. The package `redis-server` adds only a
   // link to it, and would also start a system service.
   packages: ['redis-tools'],
+  refuseOld: refuseOldRedis,
   find(searchPath) {
     const program = findProgram(searchPath, 'redis-server', 'valkey-server', 'redis-check-rdb');
     return program === undefined ? undefined : { program, start: (place) => start(program, place) };

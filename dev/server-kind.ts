@@ -10,6 +10,8 @@ export interface ServerKind {
   programs: string;
   /** Debian packages that contain one of them. */
   packages: string[];
+  /** Takes what the program says for `--version`. @throws TooOld */
+  refuseOld: (version: string) => void;
   /** How to start it with the programs in these folders; `undefined` if they are missing. */
   find: (searchPath: string[]) => Startable | undefined;
 }

@@ -1,11 +1,14 @@
-import { defaultSearchPath } from './command';
+import { errorMessage } from '../src/domain/errors';
+import { defaultSearchPath, run } from './command';
 import { findDocker, startService } from './compose';
 import { makeHome, type HomeOptions } from './home';
 import { installPackages } from './install';
 import { LaunchError } from './launch-error';
 import { mysql } from './mysql-server';
 import { redis } from './redis-server';
-import type { RunningServer, ServerKind } from './server-kind';
+import type { RunningServer, ServerKind, Startable } from './server-kind';
+
+const VERSION_WITHIN_MS = 10_000;
 
 export interface StartOptions extends HomeOptions {
   /** Gives DATABASE_URL, REDIS_URL and PATH. */
@@ -58,6 +61,7 @@ export async function startServers(options: StartOptions): Promise<Servers> {
     const startable = kind.find(searchPath);
     if (startable !== undefined) {
       log(`${kind.service}: a private server (${startable.program}), because ${kind.variable} is not set`);
+      await refuseOld(kind, startable);
       return startable.start(await home.place(kind));
     }
     if (docker === undefined) {
@@ -67,6 +71,18 @@ export async function startServers(options: StartOptions): Promise<Servers> {
     }
     log(`${kind.service}: Docker Compose, because there is no ${kind.programs} on this machine`);
     return startService(docker, kind);
+  }
+
+  /** Before it is started: an old server does not know every option. @throws LaunchError */
+  async function refuseOld(kind: ServerKind, { program }: Startable): Promise<void> {
+    const { output } = await run([program, '--version'], VERSION_WITHIN_MS);
+    try {
+      kind.refuseOld(output);
+    } catch (error) {
+      throw new LaunchError(
+        `${program}: ${errorMessage(error)} Install a newer one, or set ${kind.variable}.`,
+      );
+    }
   }
 
   const results = await Promise.allSettled([start(mysql), start(redis)]);

@@ -1,3 +1,4 @@
+import '../src/node-version';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -8,13 +8,14 @@ import { buildServer } from './http/server';
 import { createLogger } from './logger';
 import { durabilityWarnings } from './mysql/durability';
 import { failureOf } from './mysql/failures';
-import { migrate } from './mysql/migrate';
+import { createdMessage, migrate } from './mysql/migrate';
 import { Projector } from './projections/projector/projector';
 import { ResyncSupervisor } from './projections/resync/supervisor';
 import { readReadiness, readReadModelStatus } from './projections/status';
 import type { Keys } from './read-model/keys';
 import { Reader } from './read-model/reader';
-import { redisReady } from './redis/client';
+import { redisReady, refuseOldServer } from './redis/client';
+import { TooOld } from './server-version';
 import { openStores } from './stores';
 import { VERSION } from './version';
 
@@ -35,7 +36,11 @@ export async function startApp(
   { logStream }: { logStream?: DestinationStream } = {},
 ): Promise<RunningApp> {
   const log = createLogger(config, logStream);
-  const applied = await whenReachable(log, () => migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS));
+  const applied = await whenReachable(log, () =>
+    migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS, {
+      onCreated: (name) => log.warn(createdMessage(name)),
+    }),
+  );
   if (applied.length > 0) log.info({ applied }, 'migrations were applied');
 
   const metrics = new Metrics(() => {
@@ -125,7 +130,11 @@ export async function startApp(
     for (const warning of await whenReachable(log, () => durabilityWarnings(databases.reads)))
       log.warn(warning);
     // Not for long: a service without Redis takes commands all the same.
-    await redisReady(redis, config.REDIS_TIMEOUT_MS).catch(() => undefined);
+    await redisReady(redis, config.REDIS_TIMEOUT_MS)
+      .then(() => refuseOldServer(redis))
+      .catch((error: unknown) => {
+        if (error instanceof TooOld) throw error;
+      });
     projector.start();
     supervisor.start();
     return { url: await server.listen({ host: config.HOST, port: config.PORT }), close };

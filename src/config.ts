@@ -38,6 +38,8 @@ export const SETTINGS = z.object({
   REDIS_URL: z
     .string()
     .min(1)
+    // The driver would take any other URL for the path of a socket.
+    .regex(/^(rediss?:\/\/|(?!\w[\w+.-]*:\/\/))/, 'must be like redis://host:6379, or the path of a socket')
     .describe(
       'Redis 7.0+ or Valkey 7.2+, as `redis://host:6379` or the path of a socket; with sentinels only its user, password and database count',
     ),

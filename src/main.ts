@@ -1,19 +1,14 @@
+import './node-version';
 import closeWithGrace from 'close-with-grace';
 import { Command, CommanderError } from 'commander';
 import { startApp } from './app';
-import { NotNow } from './cli/command';
+import { bringSchemaUp } from './cli/command';
+import { endWithReader, explain } from './cli/explain';
 import { demoCommand, importCommand } from './cli/import';
 import { forgetCommand, newLogIdCommand } from './cli/logs';
 import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
-import { ConfigError, loadConfig, type Config } from './config';
-import { errorCode, errorMessage } from './domain/errors';
-import { Problem } from './domain/problems';
-import { ImportFaults } from './import/faults';
+import { loadConfig, type Config } from './config';
 import { createLogger } from './logger';
-import { failureOf } from './mysql/failures';
-import { migrate, MigrationError } from './mysql/migrate';
-import { GenerationLost } from './projections/projector/generation-lost';
-import { ResyncError } from './projections/resync/resync-error';
 import { VERSION } from './version';
 
 const FINDINGS_OPTION = [
@@ -33,8 +28,9 @@ Prices are like 4.50, times like 2026-11-21T10:00:00Z or 2026-11-21, which is mi
 /**
  * The process. Returns its exit code; `serve` returns when the service has stopped.
  * 0: done. 1: an error, or drift that was found and not repaired.
+ * @param moreHelp printed after the list of commands.
  */
-export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
+export async function main(argv: string[], env: NodeJS.ProcessEnv, moreHelp = ''): Promise<number> {
   let exitCode = 0;
   const run =
     <A extends unknown[]>(command: (config: Config, ...args: A) => Promise<number>) =>
@@ -45,7 +41,8 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     .description('Orders whose reports are always right.')
     .version(VERSION)
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true });
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', moreHelp);
 
   program.command('serve').description('run the service').action(run(serve));
   program.command('migrate').description('bring the schema up to date').action(run(migrateCommand));
@@ -92,7 +89,7 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<numb
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode; // has printed its message
-    console.error(explain(error));
+    console.error(explain(error) ?? error);
     return 1;
   }
 }
@@ -108,26 +105,13 @@ async function serve(config: Config): Promise<number> {
 }
 
 async function migrateCommand(config: Config): Promise<number> {
-  const applied = await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
+  const applied = await bringSchemaUp(config);
   console.log(applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`);
   return 0;
 }
 
-/** Errors whose message is all that an operator needs. */
-const EXPLAINED = [ConfigError, GenerationLost, ImportFaults, MigrationError, NotNow, Problem, ResyncError];
-
-/** One message for what an operator can put right; the whole error for what nobody foresaw. */
-function explain(error: unknown): unknown {
-  if (EXPLAINED.some((type) => error instanceof type)) return errorMessage(error);
-  if (errorCode(error) === 'ER_ACCESS_DENIED_ERROR')
-    return `MySQL refused the user of DATABASE_URL: ${errorMessage(error)}`;
-  if (errorCode(error) === 'ER_NO_SUCH_TABLE' || errorCode(error) === 'ER_BAD_DB_ERROR')
-    return 'The database has no schema of Tally yet: `tally migrate` makes it, and so does starting the service.';
-  if (failureOf(error) === 'unreachable') return `MySQL cannot be reached: ${errorMessage(error)}`;
-  return error;
-}
-
 if (require.main === module) {
+  endWithReader();
   void (async () => {
     process.exitCode = await main(process.argv.slice(2), process.env);
   })();

@@ -26,6 +26,22 @@ test.each([
   expect(() => loadConfig({ ...GOOD, DATABASE_URL: url })).toThrow('must be like mysql://');
 });
 
+test.each(['http://foo', 'mysql://root@localhost/tally', 'redis+cluster://h'])(
+  'a REDIS_URL of another protocol is not taken for the path of a socket: %s',
+  (url) => {
+    expect(() => loadConfig({ ...GOOD, REDIS_URL: url })).toThrow(
+      'REDIS_URL: must be like redis://host:6379',
+    );
+  },
+);
+
+test.each(['redis://localhost', 'rediss://u:p@host:6380/2', '/run/redis.sock', 'localhost:6379', '6379'])(
+  'REDIS_URL may be %s',
+  (url) => {
+    expect(loadConfig({ ...GOOD, REDIS_URL: url }).REDIS_URL).toBe(url);
+  },
+);
+
 test('sentinels need the name of their primary, and the other way round', () => {
   const sentinels = { REDIS_SENTINELS: 'a.example:26379,10.0.0.2:26380' };
   expect(loadConfig({ ...GOOD, ...sentinels, REDIS_SENTINEL_NAME: 'shop' }).REDIS_SENTINELS).toEqual([

@@ -75,9 +75,9 @@ test('an edited migration is an error, and a database that does not exist is cre
   try {
     await cp(MIGRATIONS_DIR, directory, { recursive: true });
     await place.sql.query(`DROP DATABASE ${place.prefix}`);
-    await migrate(place.config.DATABASE_URL, 5000, directory);
+    await migrate(place.config.DATABASE_URL, 5000, { directory });
     await writeFile(join(directory, '0001_users.sql'), 'SELECT 1');
-    const again = migrate(place.config.DATABASE_URL, 5000, directory);
+    const again = migrate(place.config.DATABASE_URL, 5000, { directory });
     await expect(again).rejects.toThrow(MigrationError);
     await expect(again).rejects.toThrow('0001_users.sql: not what was applied');
   } finally {
@@ -90,7 +90,9 @@ test('a migration that fails says which one, and what came before it stays', asy
   try {
     await writeFile(join(directory, '0001_good.sql'), 'CREATE TABLE IF NOT EXISTS good (id INT)');
     await writeFile(join(directory, '0002_bad.sql'), 'CREATE TABL bad (id INT)');
-    await expect(migrate(place.config.DATABASE_URL, 5000, directory)).rejects.toThrow('0002_bad.sql failed');
+    await expect(migrate(place.config.DATABASE_URL, 5000, { directory })).rejects.toThrow(
+      '0002_bad.sql failed',
+    );
     expect(await tables()).toEqual(['good', 'schema_migrations']);
   } finally {
     await rm(directory, { recursive: true });

@@ -1,8 +1,9 @@
 import type { Config } from '../config';
-import { errorMessage } from '../domain/errors';
 import { createLogger } from '../logger';
+import { refuseOldDatabase } from '../mysql/dialect';
+import { createdMessage, migrate } from '../mysql/migrate';
 import type { ResyncDeps } from '../projections/resync/resync-lease';
-import { redisReady } from '../redis/client';
+import { redisFailure, redisReady, refuseOldServer } from '../redis/client';
 import { openStores, type Stores } from '../stores';
 import { showProgress, type Progress } from './progress';
 
@@ -13,6 +14,13 @@ export class NotNow extends Error {
 
 /** A command prints what it did; it logs nothing. */
 const NO_LOG = createLogger({ LOG_LEVEL: 'silent' });
+
+/** Brings the schema up to date. @returns the names of the migrations that were applied. */
+export function bringSchemaUp({ DATABASE_URL, MYSQL_TIMEOUT_MS }: Config): Promise<string[]> {
+  return migrate(DATABASE_URL, MYSQL_TIMEOUT_MS, {
+    onCreated: (name) => console.error(createdMessage(name)),
+  });
+}
 
 /** Runs a command that needs MySQL, and Redis where it is there. @returns its exit code. */
 export async function withStores(
@@ -37,8 +45,10 @@ export async function withReadModel(
   return withStores(config, async (stores, progress) => {
     const { redis, live, databases, reconcile } = stores;
     await redisReady(redis, config.REDIS_TIMEOUT_MS).catch((error: unknown) => {
-      throw new NotNow(`Redis cannot be reached: ${errorMessage(error)}`);
+      throw new NotNow(redisFailure(redis, error));
     });
+    await refuseOldServer(redis);
+    await databases.reads.session(refuseOldDatabase);
     await stores.followLog();
     return run(stores, {
       redis,

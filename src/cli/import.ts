@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config';
+import { counted } from '../domain/plain-english';
 import { BulkConflict } from '../import/bulk';
 import { readImport, type ImportData } from '../import/csv';
 import { demoData } from '../import/demo';
 import { importData } from '../import/import';
-import { migrate } from '../mysql/migrate';
 import { readWork } from '../projections/resync/resync-lease';
 import { readCheckpoint } from '../read-model/checkpoint';
-import { redisReady } from '../redis/client';
+import { redisFailure, redisReady } from '../redis/client';
 import type { Stores } from '../stores';
-import { NotNow, withStores } from './command';
+import { bringSchemaUp, NotNow, withStores } from './command';
 import type { Progress } from './progress';
 
 /** Reports that come no closer for so long are not brought forward by anybody. */
@@ -42,7 +42,7 @@ async function importInto(
   read: (progress: Progress) => Promise<ImportData>,
   onConflict?: string,
 ): Promise<number> {
-  await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
+  await bringSchemaUp(config);
   return withStores(config, async (stores, progress) => {
     const { users, products, orders, skipped, position } = await importData(
       stores.writer,
@@ -54,8 +54,9 @@ async function importInto(
       throw new NotNow(`Not imported: ${onConflict ?? error.message}`);
     });
     progress.stop();
-    console.log(`Imported ${users} users, ${products} products and ${orders} orders.`);
-    if (skipped > 0) console.log(`${skipped} rows were there already.`);
+    const [of, and] = [counted(users, 'user'), counted(products, 'product')];
+    console.log(`Imported ${of}, ${and} and ${counted(orders, 'order')}.`);
+    if (skipped > 0) console.log(`${counted(skipped, 'row was', 'rows were')} there already.`);
     if (position > 0) console.log(await watchReports(stores, position, config, progress));
     return 0;
   });
@@ -78,7 +79,8 @@ async function watchReports(
     let seen = await readPosition();
     for (let movedAt = performance.now(); performance.now() - movedAt < NO_SERVICE_AFTER_MS;) {
       if (seen !== undefined && seen >= position) return `The reports show it (position ${position}).`;
-      progress.update({ label: 'bringing it to the reports (events)', done: seen ?? 0, total: position });
+      if (seen !== undefined)
+        progress.update({ label: 'bringing it to the reports (events)', done: seen, total: position });
       await delay(REPORTS_PAUSE_MS);
       const now = await readPosition();
       const isRebuilding = live.space !== undefined && (await readWork(redis, live.space)) !== undefined;
@@ -88,9 +90,9 @@ async function watchReports(
     return seen === undefined
       ? 'There is no read model yet: the reports will show it when a service has built one.'
       : `The reports are at position ${seen} of ${position} and stand still: they will show it when a service is running.`;
-  } catch {
+  } catch (error) {
     // Without Redis there are no reports to look at; the import itself is done.
-    return 'Redis cannot be reached: the reports will show it when a service is running.';
+    return `${redisFailure(redis, error)}. The reports will show it when a service is running.`;
   } finally {
     progress.stop();
   }

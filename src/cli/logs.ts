@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config';
 import { logId } from '../domain/ids';
+import { counted } from '../domain/plain-english';
 import { replaceLogId } from '../mysql/log';
 import { spaceOf } from '../projections/resync/resync-lease';
 import { unlinkAll } from '../read-model/collect';
@@ -18,7 +19,7 @@ export async function forgetCommand(config: Config, log: string): Promise<number
     // The pointer first: without it nobody reads the keys that are still there.
     let removed = await redis.unlink(space.live, space.lease, space.verification);
     removed += await unlinkAll(redis, space.pattern);
-    console.log(`Removed ${removed} keys that begin with ${space.root}.`);
+    console.log(`Removed ${counted(removed, 'key')} below ${space.root}.`);
     return 0;
   });
 }

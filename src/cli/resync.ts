@@ -1,9 +1,9 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config';
-import { errorMessage } from '../domain/errors';
+import { fileFault } from '../domain/errors';
 import { formatLogPosition, type LogPosition } from '../domain/log-position';
-import { migrate } from '../mysql/migrate';
+import { counted } from '../domain/plain-english';
 import { findingReporter, liveKeys, runRebuild, runRepair } from '../projections/resync/resync';
 import { readWork, reporter, spaceOf, type ResyncDeps } from '../projections/resync/resync-lease';
 import {
@@ -14,7 +14,7 @@ import {
 import { verify } from '../projections/resync/verify';
 import { readCheckpoint } from '../read-model/checkpoint';
 import type { Keys } from '../read-model/keys';
-import { NotNow, withReadModel } from './command';
+import { bringSchemaUp, NotNow, withReadModel } from './command';
 
 /** How long `tally verify` waits for a running service to bring the events before its snapshot. */
 const CATCH_UP_WAIT_MS = 10_000;
@@ -27,10 +27,11 @@ interface FindingsOption {
 
 /** `tally verify`: changes nothing. Exit code 1 where the read model differs from MySQL. */
 export async function verifyCommand(config: Config, options: FindingsOption): Promise<number> {
+  const findings = openFindings(options);
   return withReadModel(config, async (_, deps) => {
     const { redis, database, live } = deps;
     const keys = await liveKeys(live);
-    const onFinding = findingReporter({ ...deps, ...openFindings(options) });
+    const onFinding = findingReporter({ ...deps, ...findings });
     const startedAt = Date.now();
     const { progress } = reporter('verify', deps);
     const verification = await verify(redis, database, keys, {
@@ -72,14 +73,15 @@ async function waitForService({ redis }: ResyncDeps, keys: Keys, to: LogPosition
 
 /** `tally repair`: exit code 1 where drift is left. */
 export async function repairCommand(config: Config, options: FindingsOption): Promise<number> {
-  await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
+  const findings = openFindings(options);
+  await bringSchemaUp(config);
   return withReadModel(config, async (_, deps) => {
-    const found = await runRepair({ ...deps, ...openFindings(options) });
+    const found = await runRepair({ ...deps, ...findings });
     console.log(describeVerification(found));
     const left = found.drift - found.repaired;
     if (left > 0)
       console.log(
-        `${left} keys could not be repaired because the model moved on: try again, or \`tally rebuild\`.`,
+        `${counted(left, 'key')} could not be repaired because the model moved on: try again, or \`tally rebuild\`.`,
       );
     return left === 0 ? 0 : 1;
   });
@@ -87,18 +89,18 @@ export async function repairCommand(config: Config, options: FindingsOption): Pr
 
 /** `tally rebuild` */
 export async function rebuildCommand(config: Config): Promise<number> {
-  await migrate(config.DATABASE_URL, config.MYSQL_TIMEOUT_MS);
+  await bringSchemaUp(config);
   return withReadModel(config, async (_, deps) => {
     const { keys, orders, reconciled, verification, loadMs, verifyMs } = await runRebuild(deps);
     if (verification.drift > 0)
       console.log(
-        `It differed from MySQL in ${verification.drift} keys, which were repaired: please report this.`,
+        `It differed from MySQL in ${counted(verification.drift, 'key')}, now repaired: please report this.`,
       );
     console.log(
-      `Generation ${keys.generation} is live, with ${orders} orders from MySQL: ` +
+      `Generation ${keys.generation} is live, with ${counted(orders, 'order')} from MySQL: ` +
         `loaded in ${seconds(loadMs)}, verified in ${seconds(verifyMs)}.`,
     );
-    if (reconciled > 0) console.log(`Reconciled ${reconciled} changes of other programs.`);
+    if (reconciled > 0) console.log(`Reconciled ${counted(reconciled, 'change')} of other programs.`);
     return 0;
   });
 }
@@ -115,10 +117,10 @@ export async function statusCommand(config: Config): Promise<number> {
     const verification = await readVerification(redis, space);
     const rows: [string, string][] = [
       ['log', head.logId],
-      ['head (MySQL)', `${formatLogPosition(head)}, ${head.live.order} orders`],
+      ['head (MySQL)', `${formatLogPosition(head)}, ${counted(head.live.order, 'order')}`],
       ['applied (Redis)', at === undefined ? 'there is no read model' : formatLogPosition(at)],
       ['prefix of its keys', keys?.prefix ?? 'none'],
-      ['lag', at === undefined ? 'unknown' : `${Math.max(0, head.position - at.position)} events`],
+      ['lag', at === undefined ? 'unknown' : counted(Math.max(0, head.position - at.position), 'event')],
       ['resync', work ?? 'none running'],
       ['last verification', verification === undefined ? 'never' : describeVerification(verification)],
     ];
@@ -134,22 +136,27 @@ function seconds(ms: number): string {
 /** Writes all findings to a file, at once: drift is rare, and what was found must not be lost with the process. */
 function openFindings({ findings: file }: FindingsOption): Pick<ResyncDeps, 'onFinding'> {
   if (file === undefined) return {};
-  try {
-    writeFileSync(file, ''); // fails now, rather than after minutes, where it cannot be written
-  } catch (error) {
-    throw new NotNow(`the findings cannot be written: ${errorMessage(error)}`);
-  }
-  return { onFinding: (finding) => appendFileSync(file, `${JSON.stringify(finding)}\n`) };
+  const saying = (write: () => void) => {
+    try {
+      write();
+    } catch (error) {
+      throw new NotNow(`The findings cannot be written to ${file}: ${fileFault(error)}.`);
+    }
+  };
+  saying(() => writeFileSync(file, '')); // fails now, rather than after minutes, where it cannot be written
+  return { onFinding: (finding) => saying(() => appendFileSync(file, `${JSON.stringify(finding)}\n`)) };
 }
 
 function describeVerification({ findings, ...found }: StoredVerification): string {
   const { finished_at: finishedAt, started_at: startedAt, orders, position, drift, repaired } = found;
   const lines = [
-    `${finishedAt}: ${orders} orders up to position ${position} in ` +
-      `${seconds(Date.parse(finishedAt) - Date.parse(startedAt))}, ${drift} keys differed, ${repaired} repaired`,
+    `${finishedAt}: ${counted(orders, 'order')} up to position ${position} in ` +
+      `${seconds(Date.parse(finishedAt) - Date.parse(startedAt))}, ${counted(drift, 'key')} differed, ${repaired} repaired`,
   ];
   if (found.out_of_band > 0)
-    lines.push(`${found.out_of_band} changes of other programs in MySQL, ${found.reconciled} reconciled`);
+    lines.push(
+      `${counted(found.out_of_band, 'change')} of other programs in MySQL, ${found.reconciled} reconciled`,
+    );
   for (const row of found.irreconcilable)
     lines.push(`  not reconciled, the reports keep what the log says: ${row}`);
   for (const { key, expected, found: value } of findings)

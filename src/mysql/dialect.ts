@@ -1,3 +1,4 @@
+import { refuseOldMysql } from '../server-version';
 import type { Session } from './session';
 
 export type Dialect = 'mariadb' | 'mysql';
@@ -10,6 +11,15 @@ export const SHARE_LOCK_IF_FREE: Record<Dialect, string> = {
 
 /** Asks the server which dialect it speaks. */
 export async function dialectOf(session: Session): Promise<Dialect> {
+  return (await versionOf(session)).includes('MariaDB') ? 'mariadb' : 'mysql';
+}
+
+/** @throws TooOld */
+export async function refuseOldDatabase(session: Session): Promise<void> {
+  refuseOldMysql(await versionOf(session));
+}
+
+async function versionOf(session: Session): Promise<string> {
   const [row] = await session.rows<{ version: string }>('SELECT VERSION() AS version');
-  return row?.version.includes('MariaDB') === true ? 'mariadb' : 'mysql';
+  return row?.version ?? '';
 }

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import { errorCode, errorMessage } from '../domain/errors';
+import { refuseOldMysql } from '../server-version';
 import { failureOf } from './failures';
 import { connectionOptions } from './pool';
 import { rowsOf } from './session';
@@ -28,23 +29,36 @@ export class MigrationError extends Error {
   override readonly name = 'MigrationError';
 }
 
+export interface MigrateOptions {
+  directory?: string;
+  /** Told the name of a database that did not exist: it may be a misspelt one. */
+  onCreated?: (name: string) => void;
+}
+
+/** What to tell of a database that `migrate` created. */
+export function createdMessage(name: string): string {
+  return `the database ${name} of DATABASE_URL did not exist and was created: is its name spelt right?`;
+}
+
 /**
  * Brings the schema up to date and returns the names of the migrations that this call applied.
  *
  * Each file holds one statement that may be run again, since DDL commits by itself: a crash between a statement and its
  * entry in `schema_migrations` runs it once more. Processes that start together take turns under a lock that MySQL
  * releases with the connection.
- * @throws MigrationError where an applied migration was edited, or the lock is not to be had.
+ * @throws TooOld, MigrationError where an applied migration was edited, or the lock is not to be had.
  */
 export async function migrate(
   databaseUrl: string,
   timeoutMs: number,
-  directory = MIGRATIONS_DIR,
+  { directory = MIGRATIONS_DIR, onCreated }: MigrateOptions = {},
 ): Promise<string[]> {
   const migrations = await readMigrations(directory);
-  const connection = await connect(databaseUrl, timeoutMs);
+  const connection = await connect(databaseUrl, timeoutMs, onCreated);
   try {
     const ask = asker(connection, timeoutMs);
+    const [server] = await ask<{ version: string }>('SELECT VERSION() AS version');
+    refuseOldMysql(server?.version ?? '');
     // A process that dies silently must not keep its turn for the server's eight hours.
     await ask(`SET SESSION wait_timeout = ${IDLE_S}`);
     if ((await pendingOf(ask, migrations)).length === 0) return [];
@@ -83,7 +97,11 @@ async function readMigrations(directory: string): Promise<Migration[]> {
   );
 }
 
-async function connect(databaseUrl: string, timeoutMs: number): Promise<Connection> {
+async function connect(
+  databaseUrl: string,
+  timeoutMs: number,
+  onCreated?: (name: string) => void,
+): Promise<Connection> {
   try {
     return await createConnection(connectionOptions(databaseUrl, timeoutMs));
   } catch (error) {
@@ -98,6 +116,7 @@ async function connect(databaseUrl: string, timeoutMs: number): Promise<Connecti
     const ask = asker(connection, timeoutMs);
     await ask('CREATE DATABASE IF NOT EXISTS ?? DEFAULT CHARACTER SET utf8mb4', [name]);
     await ask('USE ??', [name]);
+    onCreated?.(name);
     return connection;
   } catch (error) {
     connection.destroy();

@@ -7,7 +7,7 @@ import type { Database } from '../mysql/pool';
 import { readCheckpoint } from '../read-model/checkpoint';
 import type { Keys } from '../read-model/keys';
 import type { LiveGeneration } from '../read-model/live';
-import { isUnreachable, type Redis } from '../redis/client';
+import { isUnreachable, redisFailure, type Redis } from '../redis/client';
 import { evictionCheck } from '../redis/eviction';
 import type { Projector } from './projector/projector';
 import { readWork } from './resync/resync-lease';
@@ -117,13 +117,15 @@ export async function readReadiness({
     (error: unknown): [Check, string[]] => [failed(error), []],
   );
   const trouble = commandTrouble();
+  const failedInRedis = (error: unknown) =>
+    isUnreachable(error) ? { ok: false, detail: redisFailure(redis, error) } : failed(error);
   const checks = {
     mysql,
     commands:
       trouble === undefined ? { ok: true, detail: 'are carried out' } : { ok: false, detail: trouble },
-    redis: await redis.ping().then(() => ({ ok: true, detail: 'answers' }), failed),
-    read_model: await readModelCheck(redis, live, projector).catch(failed),
-    redis_eviction: await evictionCheck(redis).catch(failed),
+    redis: await redis.ping().then(() => ({ ok: true, detail: 'answers' }), failedInRedis),
+    read_model: await readModelCheck(redis, live, projector).catch(failedInRedis),
+    redis_eviction: await evictionCheck(redis).catch(failedInRedis),
   };
   const isReady = Object.values(checks).every(({ ok }) => ok);
   return { status: isReady ? 'ready' : 'not-ready', checks, warnings };

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Config } from '../config';
 import { errorCode, errorMessage } from '../domain/errors';
+import { refuseOldRedis, TooOld } from '../server-version';
 
 /**
  * A client that fails fast instead of piling commands up: nothing is queued while Redis is away, nothing is sent twice
@@ -37,23 +38,47 @@ function openRedis(config: RedisConfig, name: string): Redis {
 /** A client that connects by itself, again and again, and says in the log when Redis goes away and comes back. */
 export function connectRedis(config: RedisConfig, name: string, log: Logger): Redis {
   const redis = openRedis(config, name);
-  let lost = false;
+  /** What the log says of the connection at present. */
+  let told: string | undefined;
   redis.on('error', (error: unknown) => {
-    if (lost) return;
-    lost = true;
+    lastErrors.set(redis, error);
+    const what = isRefused(error) ? REFUSED : UNREACHABLE;
+    if (told === what) return;
+    told = what;
     log.warn(
       { client: name, reason: errorMessage(error) },
-      'Redis cannot be reached: commands go on, reads answer 503, and the connection is tried again',
+      `${what}: commands go on, reads answer 503, and the connection is tried again`,
     );
   });
   redis.on('ready', () => {
-    if (lost) log.info({ client: name }, 'Redis is back');
-    lost = false;
+    lastErrors.delete(redis);
+    if (told !== undefined) log.info({ client: name }, 'Redis is back');
+    told = undefined;
+    // The start of the service says it where Redis is there by then.
+    void refuseOldServer(redis).catch((error: unknown) => {
+      if (error instanceof TooOld) log.error(error.message);
+    });
   });
   redis.connect().catch(() => {
     // The error event tells the log; ioredis goes on trying.
   });
   return redis;
+}
+
+const UNREACHABLE = 'Redis cannot be reached';
+const REFUSED = 'Redis refuses the user or the password of REDIS_URL';
+
+/** Why a client is not connected. The commands that it refuses meanwhile do not say it. */
+const lastErrors = new WeakMap<Redis, unknown>();
+
+function isRefused(error: unknown): boolean {
+  return /^(NOAUTH|WRONGPASS|ERR AUTH)\b/.test(errorMessage(error));
+}
+
+/** One sentence for a command that failed, with the reason why the client is not connected where that is so. */
+export function redisFailure(redis: Redis, error: unknown): string {
+  const cause = NOT_REACHED.test(errorMessage(error)) ? (lastErrors.get(redis) ?? error) : error;
+  return `${isRefused(cause) ? REFUSED : UNREACHABLE}: ${errorMessage(cause)}`;
 }
 
 /** Does `work` on a connection that nobody else uses, so that it may WATCH keys. It is not made anew where it breaks. */
@@ -75,6 +100,11 @@ export async function onConnectionOfItsOwn<T>(redis: Redis, work: (own: Redis) =
 /** Resolves when the client can be used. @throws where Redis cannot be reached within the time. */
 export async function redisReady(redis: Redis, timeoutMs: number): Promise<void> {
   if (redis.status !== 'ready') await once(redis, 'ready', { signal: AbortSignal.timeout(timeoutMs) });
+}
+
+/** @throws TooOld */
+export async function refuseOldServer(redis: Redis): Promise<void> {
+  refuseOldRedis(await redis.info('server'));
 }
 
 type RedisConfig = Pick<Config, 'REDIS_URL' | 'REDIS_SENTINELS' | 'REDIS_SENTINEL_NAME' | 'REDIS_TIMEOUT_MS'>;
