@@ -69,14 +69,21 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
   async function failure(what: string): Promise<LaunchError> {
     const text = await readFile(logFile, 'utf8');
-    return new LaunchError(`${name} ${what}. The last lines of its log (${logFile}):\n${tail(text)}`);
+    // The stack that a server prints when it aborts hides the cause.
+    const errors = text.split('\n').filter((line) => /\[ERROR\]|disk is full|no space left/i.test(line));
+    const shown = errors.length > 0 ? errors.join('\n') : text;
+    return new LaunchError(
+      `${name} ${what}. The last ${errors.length > 0 ? 'errors in' : 'lines of'} its log (${logFile}):\n${tail(shown)}`,
+    );
   }
 
   const deadline = performance.now() + READY_WITHIN_MS;
   for (;;) {
     if (ending !== undefined) throw await failure(ending);
     try {
-      await probe();
+      // A server that ends in the middle of a question may leave it open.
+      await Promise.race([probe(), ended]);
+      if (ending !== undefined) continue;
       break;
     } catch (error) {
       if (performance.now() > deadline) {
@@ -89,7 +96,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
   async function watch(): Promise<void> {
     await ended;
-    if (!stopping) onDeath(`${name} ${ending}; its log is ${logFile}`);
+    if (!stopping) onDeath((await failure(ending ?? 'ended')).message);
   }
   void watch();
   if (child.pid === undefined) throw await failure('has no process'); // it answered, so it has one
