@@ -59,6 +59,11 @@ export function tail(text: string, lines = 15): string {
   return kept.map((line) => `  ${line}`).join('\n');
 }
 
+/** A word as a shell takes it, for commands that are printed to be pasted. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
 let setprivWorks: boolean | undefined;
 
 /**

@@ -1,13 +1,15 @@
+import '../src/node-version';
 import path from 'node:path';
 import type { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import pretty from 'pino-pretty';
 import { startApp } from '../src/app';
 import { loadConfig } from '../src/config';
+import { quoted } from './command';
 import { type DataLock, holdDataLock } from './data-lock';
 import { explain } from './explain';
 import { LaunchError } from './launch-error';
-import { DEFAULT_DATA_DIR } from './paths';
+import { DEFAULT_DATA_DIR, resolveGiven } from './paths';
 import { startServers } from './servers';
 import { onShutdown } from './shutdown';
 import { watchService } from './watch';
@@ -50,7 +52,7 @@ function readOptions(args: string[]): Options | undefined {
     });
     if (values.help) return undefined;
     return {
-      dataDir: path.resolve(values['data-dir']),
+      dataDir: resolveGiven(values['data-dir']),
       allowInstall: !values['no-install'],
       watch: values.watch,
     };
@@ -106,7 +108,8 @@ function start({ dataDir, allowInstall, watch }: Options): void {
     undo.unshift(() => service.close());
 
     dataLock?.publish({ databaseUrl, redisUrl, url: service.url });
-    const cli = `npm run tally -- ${dataDir === DEFAULT_DATA_DIR ? '' : `--data-dir ${dataDir}`}`.trimEnd();
+    const cli =
+      `npm run tally -- ${dataDir === DEFAULT_DATA_DIR ? '' : `--data-dir ${quoted(dataDir)}`}`.trimEnd();
     say(watch ? developerWelcome(service.url, cli) : welcome(service.url, cli, config.DOCS));
   }
 

@@ -188,7 +188,9 @@ describe('private servers', () => {
     const info = await withRedis(servers, (redis) => redis.info('server'));
     process.kill(Number(/process_id:(\d+)/.exec(info)?.[1]), 'SIGKILL');
     await waitUntil(() => deaths.length > 0);
-    expect(deaths).toEqual([expect.stringMatching(/^\S+ was ended by SIGKILL; its log is \S+redis\.log$/)]);
+    expect(deaths).toEqual([
+      expect.stringMatching(/^\S+ was ended by SIGKILL\. The last lines of its log \(\S+redis\.log\):\n/),
+    ]);
   });
 
   it('stop when the other one does not start, whose last words are shown', async () => {
@@ -199,6 +201,42 @@ describe('private servers', () => {
       `redis-server exited with code 3. The last lines of its log (${dataDir}/log/redis.log):\n  cannot read my own file`,
     );
     expect(await readFile(path.join(dataDir, 'log', 'mysql.log'), 'utf8')).toContain('Shutdown complete');
+  });
+});
+
+describe('a server that cannot be used', () => {
+  it.each([
+    [
+      'mariadbd',
+      'mariadbd  Ver 10.3.39-MariaDB for debian',
+      'MariaDB 10.3.39 is too old: Tally needs MariaDB 10.6',
+    ],
+    [
+      'redis-server',
+      'Redis server v=6.2.14 sha=0 malloc=libc',
+      'Redis 6.2.14 is too old: Tally needs Redis 7.0',
+    ],
+  ])('is not started where it is too old: %s', async (name, version, message) => {
+    const bin = await tempDir();
+    await fakeProgram(bin, name, `echo '${version}'; [ "$*" = --version ]`);
+    const launched = launch({ searchPath: [bin, ...REAL_PROGRAMS] });
+    await expect(launched).rejects.toThrow(`${path.join(bin, name)}: ${message} or later.`);
+  });
+
+  it('has its errors shown, and not the stack that it prints when it aborts', async () => {
+    const bin = await tempDir();
+    const stack = 'for n in $(seq 40); do echo "mariadbd(frame+$n)"; done';
+    await fakeProgram(
+      bin,
+      'mariadbd',
+      `[ "$*" = --version ] && exit
+echo '2026-11-28 [ERROR] InnoDB: The disk is full'; ${stack}; kill -ABRT $$`,
+    );
+    await fakeProgram(bin, 'mariadb-install-db', 'exit 0');
+    const launched = launch({ dataDir: await tempDir(), searchPath: [bin, ...REAL_PROGRAMS] });
+    await expect(launched).rejects.toThrow(
+      /^mariadbd was ended by SIGABRT\. The last errors in its log \(\S+\):\n {2}\S+ \[ERROR\] InnoDB: The disk is full$/,
+    );
   });
 });
 
@@ -320,12 +358,18 @@ describe('npm start', () => {
 
     const second = runScript('start.ts', '--data-dir', dataDir);
     const status = runScript('tally.ts', '--data-dir', dataDir, 'status');
+    const sql = runScript('tally.ts', '--data-dir', dataDir, 'mysql', '-N', '-e', 'SELECT DATABASE(), 6 * 7');
+    const ping = runScript('tally.ts', '--data-dir', dataDir, 'redis-cli', 'ECHO', 'a b');
     expect(await second.ended).toEqual([1, null]);
     expect(second.output).toContain(
       `is in use by process ${started.child.pid} (${url}): stop it with Ctrl-C or kill ${started.child.pid}\n`,
     );
     expect(await status.ended).toEqual([0, null]);
     expect(status.output).toMatch(/^log .*\nhead /);
+    expect(await sql.ended).toEqual([0, null]);
+    expect(sql.output).toBe('tally\t42\n');
+    expect(await ping.ended).toEqual([0, null]);
+    expect(ping.output).toBe('a b\n');
 
     started.child.kill('SIGINT');
     expect(await started.ended).toEqual([0, null]);
