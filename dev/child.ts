@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command, endingWithParent, tail } from './command';
+import { type Command, endingWithParent, lastWords } from './command';
 import { LaunchError } from './launch-error';
 
 /** After a crash, a server first recovers its data. If it is not ready by then, it never will be. */
@@ -69,12 +69,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
   async function failure(what: string): Promise<LaunchError> {
     const text = await readFile(logFile, 'utf8');
-    // The stack that a server prints when it aborts hides the cause.
-    const errors = text.split('\n').filter((line) => /\[ERROR\]|disk is full|no space left/i.test(line));
-    const shown = errors.length > 0 ? errors.join('\n') : text;
-    return new LaunchError(
-      `${name} ${what}. The last ${errors.length > 0 ? 'errors in' : 'lines of'} its log (${logFile}):\n${tail(shown)}`,
-    );
+    return new LaunchError(`${name} ${what}. ${lastWords(text, `its log (${logFile})`)}`);
   }
 
   const deadline = performance.now() + READY_WITHIN_MS;

@@ -59,6 +59,14 @@ export function tail(text: string, lines = 15): string {
   return kept.map((line) => `  ${line}`).join('\n');
 }
 
+/** Why a server failed, from its log: its errors, which the stack that it prints when it aborts hides, or its last lines. */
+export function lastWords(log: string, where: string): string {
+  const errors = log.split('\n').filter((line) => /\[ERROR\]|disk is full|no space left/i.test(line));
+  const cause = /\berr(or|code|no):? 28\b|disk is full|no space left/i.test(log) ? 'The disk is full. ' : '';
+  if (errors.length === 0) return `${cause}The last lines of ${where}:\n${tail(log)}`;
+  return `${cause}The last errors in ${where}:\n${tail(errors.join('\n'))}`;
+}
+
 /** A word as a shell takes it, for commands that are printed to be pasted. */
 export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { refuseOldMysql } from '../src/server-version';
 import { startChild } from './child';
-import { type Command, endingWithParent, findProgram, run, tail } from './command';
+import { type Command, endingWithParent, findProgram, lastWords, run } from './command';
 import { OWNER_ONLY } from './home';
 import { LaunchError } from './launch-error';
 import type { Place, RunningServer, ServerKind } from './server-kind';
@@ -145,8 +145,9 @@ async function initialise(dataDir: string, commandFor: (halfDone: string) => Com
   const command = commandFor(halfDone);
   const { exitCode, output } = await run(endingWithParent(command), INITIALISE_WITHIN_MS);
   if (exitCode !== 0) {
-    const lines = 40; // MariaDB's script prints the cause first and then much advice
-    throw new LaunchError(`${command[0]} could not initialise ${dataDir}:\n${tail(output, lines)}`);
+    throw new LaunchError(
+      `${command[0]} could not initialise ${dataDir}. ${lastWords(output, 'what it printed')}`,
+    );
   }
   await rename(halfDone, dataDir);
 }

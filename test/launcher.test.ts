@@ -235,7 +235,7 @@ echo '2026-11-28 [ERROR] InnoDB: The disk is full'; ${stack}; kill -ABRT $$`,
     await fakeProgram(bin, 'mariadb-install-db', 'exit 0');
     const launched = launch({ dataDir: await tempDir(), searchPath: [bin, ...REAL_PROGRAMS] });
     await expect(launched).rejects.toThrow(
-      /^mariadbd was ended by SIGABRT\. The last errors in its log \(\S+\):\n {2}\S+ \[ERROR\] InnoDB: The disk is full$/,
+      /^mariadbd was ended by SIGABRT\. The disk is full\. The last errors in its log \(\S+\):\n {2}\S+ \[ERROR\] InnoDB: The disk is full$/,
     );
   });
 });
