@@ -1,4 +1,4 @@
-import { endWithReader, explain as explainCommand } from '../src/cli/explain';
+import { explain as explainCommand, outliveReader } from '../src/cli/explain';
 import { LaunchError } from './launch-error';
 
 /** The file system says no: the directory's owner, its mode or the disk is the cause, not the code. */
@@ -27,7 +27,7 @@ export function explain(error: unknown): string {
 
 /** Runs a program that returns its exit code. An error is explained; the exit code is then 1. */
 export async function runProgram(program: () => Promise<number>): Promise<void> {
-  endWithReader();
+  outliveReader();
   try {
     process.exitCode = await program();
   } catch (error) {

@@ -3,7 +3,7 @@ import closeWithGrace from 'close-with-grace';
 import { Command, CommanderError } from 'commander';
 import { startApp } from './app';
 import { bringSchemaUp } from './cli/command';
-import { endWithReader, explain } from './cli/explain';
+import { explain, outliveReader } from './cli/explain';
 import { demoCommand, importCommand } from './cli/import';
 import { forgetCommand, newLogIdCommand } from './cli/logs';
 import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
@@ -111,7 +111,7 @@ async function migrateCommand(config: Config): Promise<number> {
 }
 
 if (require.main === module) {
-  endWithReader();
+  outliveReader();
   void (async () => {
     process.exitCode = await main(process.argv.slice(2), process.env);
   })();

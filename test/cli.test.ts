@@ -1,11 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RowDataPacket } from 'mysql2/promise';
 import { mysqlClient, redisClient } from '../dev/clients';
-import { quoted } from '../dev/command';
+import { defaultSearchPath, findProgram, quoted } from '../dev/command';
+import { startServers } from '../dev/servers';
 import { main } from '../src/main';
 import { refuseOldMysql, refuseOldRedis } from '../src/server-version';
 import { privateRedis } from './support/private-redis';
@@ -73,6 +75,73 @@ test.each([
   else expect(() => refuse(version)).toThrow(message);
 });
 
+test('a MariaDB that is too old is refused by service and commands', async () => {
+  const bin = await mkdtemp(join(tmpdir(), 'tally-bin-'));
+  const real = findProgram(defaultSearchPath(process.env), 'mariadbd');
+  // MariaDB says what it is told to say.
+  const script = `#!/bin/sh\n[ "$*" = --version ] && exit\nexec ${real} "$@" --version=10.3.39-MariaDB\n`;
+  await writeFile(join(bin, 'mariadbd'), script, { mode: 0o755 });
+  const { databaseUrl, stop } = await startServers({
+    env: { PATH: process.env.PATH, REDIS_URL: place.env.REDIS_URL },
+    searchPath: [bin, ...defaultSearchPath(process.env)],
+    allowInstall: false,
+    log: () => undefined,
+  });
+  try {
+    for (const command of ['serve', 'migrate', 'repair', 'status']) {
+      expect(await run([command], { DATABASE_URL: databaseUrl })).toEqual({
+        exitCode: 1,
+        output: 'MariaDB 10.3.39 is too old: Tally needs MariaDB 10.6 or later.',
+      });
+    }
+  } finally {
+    await stop();
+    await rm(bin, { recursive: true });
+  }
+});
+
+/** Answers as a Redis of this version would; everything but its version is OK. */
+async function redisOfVersion(version: string, port = 0) {
+  const info = `redis_version:${version}\r\nloading:0\r\n`;
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined));
+    socket.on('data', (data) => {
+      for (const [, name] of data.toString().matchAll(/\*\d+\r\n\$\d+\r\n(\w+)/g)) {
+        if (name?.toLowerCase() === 'info') socket.write(`$${info.length}\r\n${info}\r\n`);
+        else socket.write(name?.toLowerCase() === 'hello' ? '%1\r\n+server\r\n+redis\r\n' : '+OK\r\n');
+      }
+    });
+  }).listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address() as AddressInfo;
+  const close = () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { port: address.port, close };
+}
+
+test('a Redis that is too old is refused at the start, and told of in the log where it comes later', async () => {
+  const message = 'Redis 6.2.14 is too old: Tally needs Redis 7.0 or later.';
+  const old = await redisOfVersion('6.2.14');
+  const REDIS_URL = `redis://127.0.0.1:${old.port}`;
+  for (const command of ['serve', 'repair'])
+    expect(await run([command], { REDIS_URL })).toEqual({ exitCode: 1, output: message });
+  old.close();
+
+  const log: string[] = [];
+  const overrides = { REDIS_URL, REDIS_TIMEOUT_MS: '100', LOG_LEVEL: 'error' };
+  const tally = await startTally(place, overrides, { write: (line) => void log.push(line) });
+  const late = await redisOfVersion('6.2.14', old.port);
+  try {
+    await until(() => log.some((line) => line.includes(message)));
+  } finally {
+    await tally.app.close();
+    late.close();
+  }
+});
+
 test('the clients get address, user and database as arguments, and the password apart', () => {
   expect(mysqlClient('mysql://me:s%20cret@db.example:3307/shop')).toMatchObject({
     args: [
@@ -119,8 +188,8 @@ test('a relative path is one of the directory in which npm was called', async ()
   }
 });
 
-test('a reader that stops early ends the command quietly', async () => {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'dev/tally.ts', 'help'], {
+test('a reader that stops early does not stop the command', async () => {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'dev/tally.ts', 'demo'], {
     cwd: ROOT,
     env: { ...process.env, ...place.env },
   });
@@ -129,6 +198,8 @@ test('a reader that stops early ends the command quietly', async () => {
   child.stderr.on('data', (chunk) => (complaint += chunk));
   expect(await once(child, 'close')).toEqual([0, null]);
   expect(complaint).toBe('');
+  const [[row]] = await place.sql.query<RowDataPacket[]>('SELECT COUNT(*) AS orders FROM orders');
+  expect(row).toEqual({ orders: 5000 });
 });
 
 test('a port that is in use is told in one sentence', async () => {

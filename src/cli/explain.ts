@@ -38,10 +38,12 @@ export function explain(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Whoever reads the output may stop before its end, as `tally status | head -1` does. Then nobody needs the rest. */
-export function endWithReader(): void {
+/**
+ * Whoever reads the output may stop before its end, as `tally status | head -1` does. The command goes on without him: half
+ * an import, or half a repair, would be worse.
+ */
+export function outliveReader(): void {
   process.stdout.on('error', (error) => {
     if (errorCode(error) !== 'EPIPE') throw error;
-    process.exit();
   });
 }

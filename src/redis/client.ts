@@ -52,11 +52,11 @@ export function connectRedis(config: RedisConfig, name: string, log: Logger): Re
   });
   redis.on('ready', () => {
     lastErrors.delete(redis);
-    if (told !== undefined) log.info({ client: name }, 'Redis is back');
+    if (told === undefined) return; // the start of the service looks at its version
     told = undefined;
-    // The start of the service says it where Redis is there by then.
-    void refuseOldServer(redis).catch((error: unknown) => {
-      if (error instanceof TooOld) log.error(error.message);
+    log.info({ client: name }, 'Redis is back');
+    refuseOldServer(redis).catch((error: unknown) => {
+      if (error instanceof TooOld) log.error({ client: name }, error.message);
     });
   });
   redis.connect().catch(() => {
