@@ -27,6 +27,8 @@ export interface Fault {
   hinders?: Partial<Record<Side, number>>;
   /** Whether whom it hits may go on holding rows in MySQL, for which the commands of every service wait. */
   holdsRows?: true;
+  /** It takes so long that it comes in few of the rounds. */
+  isRare?: true;
   /**
    * Does it, and ends it: afterwards only its consequences are left.
    * @returns a detail for the history; undefined where it had nothing to hit, and does not count.

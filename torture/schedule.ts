@@ -1,4 +1,4 @@
-import type { FaultName } from './faults';
+import { faultOf, type FaultName } from './faults';
 import { Random } from './random';
 
 /** A fault that is due. */
@@ -10,9 +10,12 @@ export interface Injection {
   seed: number;
 }
 
+/** Of the rounds. */
+const SHARE_OF_RARE = 0.25;
+
 /**
  * What happens when, as the seed says. Faults come in rounds of all of `faults`, in another order each time, so that a
- * dear one comes as often as a cheap one.
+ * dear one comes as often as a cheap one; only rare ones are not in every round.
  */
 export function scheduleOf(
   seed: number,
@@ -24,9 +27,13 @@ export function scheduleOf(
   const injections: Injection[] = [];
   let round: FaultName[] = [];
   for (let atMs = random.int(0, gapMs); atMs < durationMs; atMs += random.int(1, 2 * gapMs)) {
-    if (round.length === 0) round = random.shuffled(faults);
+    if (round.length === 0) round = random.shuffled(faults).filter((name) => isInRound(name, random));
     const fault = round.pop();
     if (fault !== undefined) injections.push({ atMs, fault, seed: random.int(0, 0x7fffffff) });
   }
   return injections;
+}
+
+function isInRound(name: FaultName, random: Random): boolean {
+  return faultOf(name).isRare !== true || random.chance(SHARE_OF_RARE);
 }
