@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Clients } from './clients';
-import { faultOf, type FaultName } from './faults';
+import type { FaultName } from './faults';
 import { heal } from './healing';
+import { inject } from './inject';
 import { judge } from './judge';
 import { Random } from './random';
 import { MYSQL_RESTORED, restoreBackup } from './restored';
@@ -33,8 +34,7 @@ export async function measureHealing(
       while (times.length < rounds) {
         clients.resume();
         await delay(500);
-        const detail = await faultOf(name).inject(stage, random.fork());
-        if (detail === undefined) continue;
+        if (!(await inject(stage, name, random.fork()))) continue;
         clients.pause();
         times.push(await heal(stage, clients, random));
         for (const window of stage.history.damage) window.to = Math.min(window.to, stage.history.now());

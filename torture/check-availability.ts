@@ -42,7 +42,7 @@ function mayHinder({ fault, detail, startedAt, endedAt }: FaultRecord, operation
 
 function sidesOf({ method, minPosition }: Operation): Side[] {
   if (method !== 'GET') return ['commands'];
-  return minPosition === undefined ? ['reads'] : ['reads', 'commands'];
+  return minPosition === undefined ? ['reads'] : ['reads', 'commands', 'positions'];
 }
 
 /** Whether a command is an order of this user. */

@@ -13,8 +13,11 @@ type Resource =
   | 'rows'
   | 'row-lock';
 
-/** Commands need MySQL, reads need Redis; a read that asks for a position needs both. */
-export type Side = 'commands' | 'reads';
+/**
+ * Commands need MySQL, reads need Redis. A read that asks for a position needs both, and that events get from one to the
+ * other: positions are these reads alone.
+ */
+export type Side = 'commands' | 'reads' | 'positions';
 
 export interface Fault {
   resource: Resource;

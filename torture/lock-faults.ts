@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { USERS } from './catalogue';
+import { PRICES_CENTS, USERS } from './catalogue';
 import type { Fault } from './fault';
+import type { Random } from './random';
+import type { Stage } from './stage';
 
 /** Another session locks what commands need. */
 export const LOCK_FAULTS = {
@@ -9,18 +11,61 @@ export const LOCK_FAULTS = {
     hinders: { commands: 2000 },
     about: 'another session holds the row of one user FOR UPDATE, for up to 2 s',
     async inject(stage, random) {
-      const sql = await stage.connect();
-      try {
-        const user = random.int(1, USERS);
-        await sql.beginTransaction();
-        await sql.query('SELECT id FROM users WHERE id = ? FOR UPDATE', [user]);
-        const ms = random.int(300, 2000);
-        await delay(ms);
-        await sql.rollback();
-        return `user ${user} for ${ms} ms`;
-      } finally {
-        sql.destroy();
-      }
+      const user = random.int(1, USERS);
+      const ms = await holdRows(stage, random, [{ table: 'users', ids: [user] }]);
+      return `user ${user} for ${ms} ms`;
+    },
+  },
+  'many-rows-locked': {
+    resource: 'row-lock',
+    hinders: { commands: 2000 },
+    about: 'another session holds the rows of several users and products FOR UPDATE, for up to 2 s',
+    async inject(stage, random) {
+      const some = (count: number) => random.shuffled(idsUpTo(count)).slice(0, random.int(2, 5));
+      const users = some(USERS);
+      const products = some(PRICES_CENTS.length);
+      const ms = await holdRows(stage, random, [
+        { table: 'products', ids: products },
+        { table: 'users', ids: users },
+      ]);
+      return `users ${users.join(', ')} and products ${products.join(', ')} for ${ms} ms`;
+    },
+  },
+  'head-locked': {
+    resource: 'row-lock',
+    hinders: { commands: 2000 },
+    about: 'another session holds the head of the log FOR UPDATE, for up to 2 s',
+    async inject(stage, random) {
+      return `for ${await holdRows(stage, random, [{ table: 'event_head', ids: [1] }])} ms`;
     },
   },
 } as const satisfies Record<string, Fault>;
+
+/**
+ * Locks rows, in the order of the list, and lets them go. A deadlock with a service may end it early: what it held until
+ * then was in the way all the same.
+ * @returns for how many milliseconds they were held.
+ */
+async function holdRows(
+  stage: Stage,
+  random: Random,
+  rows: { table: string; ids: number[] }[],
+): Promise<number> {
+  const sql = await stage.connect();
+  try {
+    await sql.beginTransaction();
+    for (const { table, ids } of rows) {
+      await sql.query('SELECT id FROM ?? WHERE id IN (?) FOR UPDATE', [table, ids]).catch(() => undefined);
+    }
+    const ms = random.int(300, 2000);
+    await delay(ms);
+    await sql.rollback().catch(() => undefined); // MySQL is gone, and the locks with it
+    return ms;
+  } finally {
+    sql.destroy();
+  }
+}
+
+function idsUpTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { Fault } from './fault';
+import { SERVICE_USER } from './servers';
+import type { Stage } from './stage';
+
+/** The least that MariaDB takes for `max_connections`. */
+const LEAST_CONNECTIONS = 10;
 
 /** What is done to MySQL as a whole. */
 export const MYSQL_FAULTS = {
@@ -25,4 +31,116 @@ export const MYSQL_FAULTS = {
       return '';
     },
   },
+  'tables-locked': {
+    resource: 'mysql',
+    hinders: { commands: 3000 },
+    about: 'FLUSH TABLES WITH READ LOCK by another session, as a backup does, for up to 1.5 s',
+    inject: (stage, random) =>
+      withAdmin(stage, async (sql) => {
+        const ms = random.int(300, 1500);
+        await sql.query('FLUSH TABLES WITH READ LOCK');
+        await delay(ms);
+        await sql.query('UNLOCK TABLES');
+        return `for ${ms} ms`;
+      }),
+  },
+  'mysql-read-only': {
+    resource: 'mysql',
+    hinders: { commands: 3000 },
+    about: 'read_only is ON, as after a failover, for up to 2 s',
+    inject: (stage, random) =>
+      withAdmin(stage, async (sql) => {
+        const ms = random.int(300, 2000);
+        await withGlobal(sql, 'read_only', 1, () => delay(ms));
+        return `for ${ms} ms`;
+      }),
+  },
+  'mysql-sessions-killed': {
+    resource: 'mysql',
+    hinders: { commands: 3000 },
+    about: 'KILL QUERY of what runs and KILL of all sessions of the services, again and again for up to 1 s',
+    inject: (stage, random) =>
+      withAdmin(stage, async (sql) => {
+        const endsAt = performance.now() + random.int(0, 1000);
+        let killed = 0;
+        do {
+          killed += await killSessions(sql, random.chance(0.5) ? 'QUERY' : 'CONNECTION');
+          await delay(random.int(1, 100));
+        } while (performance.now() < endsAt);
+        return `${killed} kills`;
+      }),
+  },
+  'mysql-max-connections': {
+    resource: 'mysql',
+    hinders: { commands: 4000 },
+    about: 'all sessions of the services are killed, and max_connections leaves no room, for up to 2 s',
+    inject: (stage, random) =>
+      withAdmin(stage, async (sql) => {
+        const idle = await Promise.all(Array.from({ length: LEAST_CONNECTIONS }, () => stage.connect()));
+        for (const connection of idle) connection.on('error', () => undefined); // it does nothing that could fail
+        try {
+          const ms = random.int(300, 2000);
+          await withGlobal(sql, 'max_connections', LEAST_CONNECTIONS, async () => {
+            await killSessions(sql, 'CONNECTION');
+            await delay(ms);
+          });
+          return `for ${ms} ms`;
+        } finally {
+          for (const connection of idle) connection.destroy();
+        }
+      }),
+  },
+  'mysql-small-packets': {
+    resource: 'mysql',
+    hinders: { commands: 4000 },
+    about: 'max_allowed_packet of new sessions is 1 to 16 KiB, for up to 2 s',
+    inject: (stage, random) =>
+      withAdmin(stage, async (sql) => {
+        const kibibytes = random.pick([1, 4, 16]);
+        const ms = random.int(300, 2000);
+        // A packet may also fill the buffer, which is 16 KiB otherwise.
+        await withGlobal(sql, 'net_buffer_length', 1024, () =>
+          withGlobal(sql, 'max_allowed_packet', kibibytes * 1024, async () => {
+            await killSessions(sql, 'CONNECTION');
+            await delay(ms);
+          }),
+        );
+        await killSessions(sql, 'CONNECTION');
+        return `${kibibytes} KiB for ${ms} ms`;
+      }),
+  },
 } as const satisfies Record<string, Fault>;
+
+async function withAdmin<T>(stage: Stage, work: (sql: Connection) => Promise<T>): Promise<T> {
+  const sql = await stage.connect();
+  return work(sql).finally(() => sql.destroy());
+}
+
+/** Sets a global variable for a while. */
+async function withGlobal(
+  sql: Connection,
+  name: string,
+  value: number,
+  work: () => Promise<void>,
+): Promise<void> {
+  const [[before]] = await sql.query<RowDataPacket[]>(`SELECT @@GLOBAL.${name} AS value`);
+  await sql.query(`SET GLOBAL ${name} = ${value}`);
+  try {
+    await work();
+  } finally {
+    await sql.query(`SET GLOBAL ${name} = ${before?.value}`);
+  }
+}
+
+/** Kills what the sessions of the services run, or the sessions. @returns how many. */
+async function killSessions(sql: Connection, what: 'QUERY' | 'CONNECTION'): Promise<number> {
+  const [sessions] = await sql.query<RowDataPacket[]>(
+    `SELECT id FROM information_schema.processlist
+     WHERE user = ? ${what === 'QUERY' ? "AND command <> 'Sleep'" : ''}`,
+    [SERVICE_USER],
+  );
+  for (const { id } of sessions) {
+    await sql.query(`KILL ${what} ${id}`).catch(() => undefined); // it has ended by itself
+  }
+  return sessions.length;
+}

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { DAMAGES, keysSpoiltBy, pickTarget, repairDamage } from './damage';
 import type { Fault } from './fault';
 
@@ -79,15 +80,84 @@ export const REDIS_FAULTS = {
   },
   'redis-out-of-memory': {
     resource: 'redis',
+    hinders: { positions: 4000 },
     about: 'maxmemory below what is used, for up to 2 s, without eviction',
+    inject: async ({ redis }, random) => withShortMemory(redis, random.int(300, 2000)),
+  },
+  'redis-memory-short': {
+    resource: 'redis',
+    hinders: { positions: 4000 },
+    isRare: true,
+    about: 'maxmemory below what is used, for 10 s, without eviction',
+    inject: async ({ redis }) => withShortMemory(redis, 10_000),
+  },
+  'redis-eviction': {
+    resource: 'redis',
+    hinders: { reads: 6000 },
+    about: 'maxmemory-policy is allkeys-lru for 1 s, and up to 400 KiB too much are evicted',
+    async inject(stage, random) {
+      const { redis, history } = stage;
+      const window = { from: history.now(), to: Infinity };
+      history.damage.push(window);
+      const before = await infoOf(redis, 'evicted_keys');
+      try {
+        const tooMuch = random.int(20, 400) * 1024;
+        await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+        await redis.config('SET', 'maxmemory', Math.max(1, (await infoOf(redis, 'used_memory')) - tooMuch));
+        await delay(1000);
+      } finally {
+        await redis.config('SET', 'maxmemory', '0');
+        await redis.config('SET', 'maxmemory-policy', 'noeviction');
+        await repairDamage(stage, window);
+      }
+      return `${(await infoOf(redis, 'evicted_keys')) - before} keys`;
+    },
+  },
+  'redis-pause': {
+    resource: 'redis',
+    hinders: { reads: 3000 },
+    about: 'CLIENT PAUSE of all clients for up to 1.5 s',
     async inject({ redis }, random) {
-      await redis.config('SET', 'maxmemory', '1mb');
-      await delay(random.int(300, 2000));
-      await redis.config('SET', 'maxmemory', '0');
+      const ms = random.int(200, 1500);
+      await redis.client('PAUSE', ms, 'ALL');
+      await delay(ms);
+      return `for ${ms} ms`;
+    },
+  },
+  'redis-rewrite-killed': {
+    resource: 'redis',
+    hinders: { reads: 4000 },
+    about: 'kill -9 of Redis within 50 ms after BGREWRITEAOF, started again with its files',
+    async inject({ redis, servers }, random) {
+      await redis.bgrewriteaof();
+      await delay(random.int(0, 50));
+      await servers.redis.kill();
+      await servers.redis.start();
+      return '';
+    },
+  },
+  'script-flush': {
+    resource: 'redis',
+    about: 'SCRIPT FLUSH',
+    async inject({ redis }) {
+      await redis.script('FLUSH');
       return '';
     },
   },
 } as const satisfies Record<string, Fault>;
+
+/** Refuses what needs memory, for a while. */
+async function withShortMemory(redis: Redis, ms: number): Promise<string> {
+  await redis.config('SET', 'maxmemory', '1mb');
+  await delay(ms);
+  await redis.config('SET', 'maxmemory', '0');
+  return `for ${ms} ms`;
+}
+
+/** A figure of INFO. */
+async function infoOf(redis: Redis, name: string): Promise<number> {
+  return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await redis.info())?.[1]);
+}
 
 function damage(kind: keyof typeof DAMAGES, about: string): Fault {
   return {

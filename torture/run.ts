@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Clients } from './clients';
 import { fuzz } from './contract';
-import { FAULTS, faultOf, type FaultName } from './faults';
+import { FAULTS, type FaultName } from './faults';
+import { inject } from './inject';
 import { GroupMeter } from './group-meter';
 import { heal, HEAL_WITHIN_MS, sweep } from './healing';
 import type { History } from './history';
@@ -127,7 +128,8 @@ async function injectAll(stage: Stage, schedule: Injection[], { durationMs }: Ru
   const beganAt = history.now();
   const takeTurn = async (before: Promise<void> | undefined, injection: Injection) => {
     await before;
-    if (history.now() - beganAt < durationMs) await inject(stage, injection);
+    if (history.now() - beganAt < durationMs)
+      await inject(stage, injection.fault, new Random(injection.seed));
   };
   for (const injection of schedule) {
     await delay(Math.max(0, beganAt + injection.atMs - history.now()));
@@ -135,19 +137,6 @@ async function injectAll(stage: Stage, schedule: Injection[], { durationMs }: Ru
     turns.set(resource, takeTurn(turns.get(resource), injection));
   }
   await Promise.all(turns.values());
-}
-
-async function inject(stage: Stage, { fault, seed }: Injection): Promise<void> {
-  const { history } = stage;
-  const startedAt = history.now();
-  const detail = await faultOf(fault)
-    .inject(stage, new Random(seed))
-    .catch((error: unknown) => {
-      // It met another fault: the server that it needs is away. It is not counted.
-      history.notes.push(`${fault}: ${String(error)}`);
-      return undefined;
-    });
-  if (detail !== undefined) history.faults.push({ fault, detail, startedAt, endedAt: history.now() });
 }
 
 function countBy(names: string[]): Record<string, number> {

@@ -10,6 +10,14 @@ import type { Place, RunningServer, ServerKind } from '../dev/server-kind';
 
 const START_ATTEMPTS = 3;
 
+/**
+ * As whom the services connect: a user with rights on the databases of runs and no others. One with more would ignore that
+ * MySQL is read-only.
+ */
+export const SERVICE_USER = 'shop';
+/** What the name of each run's database begins with. */
+export const DATABASE_PREFIX = 'torture_';
+
 /** A server of the run's own, to be ill-treated: what it has made durable stays when it is killed. */
 export class MortalServer {
   private running: (RunningServer & { pid: number }) | undefined;
@@ -98,6 +106,7 @@ export function startableRedis(runDir: string): MortalRedis {
 export interface Servers {
   mysql: MortalServer;
   redis: MortalRedis;
+  /** Of a user that may do anything. */
   mysqlUrl: string;
   redisPath: string;
   /** What kind and version of MySQL it is. */
@@ -113,6 +122,10 @@ export async function startServers(): Promise<Servers> {
   const [mysqlUrl, redisPath] = await Promise.all([mysqlServer.start(), redisServer.start()]);
   const sql = await connectSql(mysqlUrl);
   const [rows] = await sql.query('SELECT VERSION() AS version');
+  await sql.query('CREATE USER ?@localhost', [SERVICE_USER]);
+  await sql.query(`GRANT ALL ON \`${DATABASE_PREFIX.replace('_', '\\_')}%\`.* TO ?@localhost`, [
+    SERVICE_USER,
+  ]);
   await sql.end();
   const client = new Redis(redisPath);
   const info = await client.info('server');

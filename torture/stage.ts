@@ -3,7 +3,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { setTimeout as delay } from 'node:timers/promises';
 import { History } from './history';
 import { freePort, Proxy, proxyDatabase, proxyRedis } from './proxy';
-import { connectSql, type Servers } from './servers';
+import { connectSql, DATABASE_PREFIX, SERVICE_USER, type Servers } from './servers';
 import { Service, type ServiceListener } from './service';
 
 const READY_WITHIN_MS = 60_000;
@@ -39,7 +39,7 @@ export interface Stage {
   history: History;
   /** Whether damage to keys is followed by a repair at once; else the services find it by themselves. */
   repairsDamage: boolean;
-  /** A connection to the run's database, past the proxies. */
+  /** A connection to the run's database as a user that may do anything, past the proxies. */
   connect(): Promise<Connection>;
   close(): Promise<void>;
 }
@@ -51,7 +51,7 @@ export async function setStage(
   settings: Partial<typeof SETTINGS> = {},
 ): Promise<Stage> {
   const history = new History();
-  const name = `torture_${Date.now()}`;
+  const name = `${DATABASE_PREFIX}${Date.now()}`;
   const admin = await connectSql(servers.mysqlUrl);
   await admin.query(`CREATE DATABASE ${name} DEFAULT CHARACTER SET utf8mb4`);
   await admin.end();
@@ -64,6 +64,8 @@ export async function setStage(
 
   const url = new URL(servers.mysqlUrl);
   url.pathname = `/${name}`;
+  const adminUrl = url.href;
+  url.username = SERVICE_USER;
   const { DATABASE_URL: _, REDIS_URL: __, ...inherited } = process.env;
   const directEnv = {
     ...inherited,
@@ -88,7 +90,7 @@ export async function setStage(
   }
   for (const service of services) service.start();
   await Promise.all(services.map((service) => ready(service)));
-  const connect = () => connectSql(url.href);
+  const connect = () => connectSql(adminUrl);
   return {
     servers,
     build,
