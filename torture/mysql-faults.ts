@@ -135,7 +135,7 @@ async function withGlobal(
 /** Kills what the sessions of the services run, or the sessions. @returns how many. */
 async function killSessions(sql: Connection, what: 'QUERY' | 'CONNECTION'): Promise<number> {
   const [sessions] = await sql.query<RowDataPacket[]>(
-    `SELECT id FROM information_schema.processlist
+    `SELECT id AS id FROM information_schema.processlist
      WHERE user = ? ${what === 'QUERY' ? "AND command <> 'Sleep'" : ''}`,
     [SERVICE_USER],
   );

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { DAMAGES, keysSpoiltBy, pickTarget, repairDamage } from './damage';
 import type { Fault } from './fault';
+import { failOverToStaleReplica } from './stale-replica';
 
 /** What is done to Redis and to what it holds. */
 export const REDIS_FAULTS = {
@@ -44,6 +45,12 @@ export const REDIS_FAULTS = {
       await servers.redis.start();
       return '';
     },
+  },
+  'redis-stale-replica': {
+    resource: 'redis',
+    hinders: { reads: 4000 },
+    about: 'Redis fails over to a replica that was cut off up to 2 s before, and lacks the writes since',
+    inject: (stage, random) => failOverToStaleReplica(stage, random.int(0, 2000)),
   },
   'redis-cut-log': {
     resource: 'redis',
