@@ -35,6 +35,21 @@ export const MYSQL_FAULTS = {
       return '';
     },
   },
+  'mysql-disk-full': {
+    resource: 'mysql',
+    hinders: { commands: 4000 },
+    about: 'the disk of MySQL is full for up to 2 s; kill -9 of MySQL, started again when there is room',
+    async inject({ servers: { mysql, mysqlDisk } }, random) {
+      if (mysqlDisk === undefined) return undefined;
+      await mysqlDisk.fill();
+      await delay(random.int(300, 2000));
+      await mysqlDisk.clear();
+      // MariaDB itself looks for room only once a minute.
+      await mysql.kill();
+      await mysql.start();
+      return '';
+    },
+  },
   'tables-locked': {
     resource: 'mysql',
     hinders: { commands: 3000 },

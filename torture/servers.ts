@@ -6,6 +6,7 @@ import { createConnection, type Connection } from 'mysql2/promise';
 import { defaultSearchPath } from '../dev/command';
 import { mysql } from '../dev/mysql-server';
 import { redis } from '../dev/redis-server';
+import { mountSmallDisk, type SmallDisk } from './disk';
 import type { Place, RunningServer, ServerKind } from '../dev/server-kind';
 
 const START_ATTEMPTS = 3;
@@ -87,10 +88,10 @@ class MortalRedis extends MortalServer {
   }
 }
 
-function placeIn(runDir: string, name: string): Place {
+function placeIn(runDir: string, name: string, disk = runDir): Place {
   return {
     runDir,
-    dataDir: join(runDir, name),
+    dataDir: join(disk, name),
     logFile: join(runDir, `${name}.log`),
     size: 'small',
     onDeath: () => undefined, // it is killed on purpose
@@ -106,6 +107,8 @@ export function startableRedis(runDir: string): MortalRedis {
 export interface Servers {
   mysql: MortalServer;
   redis: MortalRedis;
+  /** Where MySQL's files are; undefined where this machine does not allow it one of its own. */
+  mysqlDisk: SmallDisk | undefined;
   /** Of a user that may do anything. */
   mysqlUrl: string;
   redisPath: string;
@@ -117,7 +120,8 @@ export interface Servers {
 
 export async function startServers(): Promise<Servers> {
   const runDir = await mkdtemp(join(tmpdir(), `tally-${process.pid}-`));
-  const mysqlServer = new MortalServer(mysql, placeIn(runDir, 'mysql'));
+  const mysqlDisk = await mountSmallDisk(runDir);
+  const mysqlServer = new MortalServer(mysql, placeIn(runDir, 'mysql', mysqlDisk?.directory));
   const redisServer = startableRedis(runDir);
   const [mysqlUrl, redisPath] = await Promise.all([mysqlServer.start(), redisServer.start()]);
   const sql = await connectSql(mysqlUrl);
@@ -133,12 +137,14 @@ export async function startServers(): Promise<Servers> {
   return {
     mysql: mysqlServer,
     redis: redisServer,
+    mysqlDisk,
     mysqlUrl,
     redisPath,
     mysqlVersion: (rows as { version: string }[])[0]?.version ?? 'unknown',
     redisVersion: /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown',
     async stop() {
       await Promise.all([mysqlServer.stop(), redisServer.stop()]);
+      await mysqlDisk?.unmount();
       await rm(runDir, { recursive: true, force: true });
     },
   };
