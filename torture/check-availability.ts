@@ -29,10 +29,10 @@ export function checkAvailability({
 
 function mayHinder({ fault, detail, startedAt, endedAt }: FaultRecord, operation: Operation): boolean {
   if (operation.endedAt < startedAt) return false;
-  const [, whom, index] = /^(service|user) (\d+)/.exec(detail) ?? [];
-  if (whom === 'user' && !names(operation, Number(index))) return false;
+  if (detail.startsWith('users ') && !namesOneOf(detail, operation)) return false;
+  const [, index] = /^service (\d+)/.exec(detail) ?? [];
   const { hinders = {}, holdsRows }: Partial<Fault> = isFault(fault) ? faultOf(fault) : {};
-  const isElsewhere = whom === 'service' && operation.service !== Number(index);
+  const isElsewhere = index !== undefined && operation.service !== Number(index);
   return sidesOf(operation).some((side) => {
     if (isElsewhere && !(holdsRows === true && side === 'commands')) return false;
     const ms = hinders[side];
@@ -45,9 +45,24 @@ function sidesOf({ method, minPosition }: Operation): Side[] {
   return minPosition === undefined ? ['reads'] : ['reads', 'commands', 'positions'];
 }
 
-/** Whether a command is an order of this user. */
-function names({ sent }: Operation, userId: number): boolean {
-  return (sent as { user_id?: number } | undefined)?.user_id === userId;
+/** Whether a command is an order that needs one of the rows that are locked. */
+function namesOneOf(detail: string, { sent }: Operation): boolean {
+  const { user_id: user, items = [] } = (sent ?? {}) as Partial<Order>;
+  const users = idsAfter('users', detail);
+  const products = idsAfter('products', detail);
+  return (
+    (user !== undefined && users.has(user)) || items.some(({ product_id: product }) => products.has(product))
+  );
+}
+
+interface Order {
+  user_id: number;
+  items: { product_id: number }[];
+}
+
+function idsAfter(word: string, detail: string): Set<number> {
+  const [, list = ''] = new RegExp(`${word} ([\\d, ]+)`).exec(detail) ?? [];
+  return new Set(list.split(',').map(Number));
 }
 
 function isFault(name: string): name is FaultName {

@@ -24,8 +24,9 @@ export interface Fault {
   /** What it does to whom, in the words of the report. */
   about: string;
   /**
-   * What may fail while it lasts, and for how many milliseconds after its end: all else must succeed. A fault that tells
-   * `service N` or `user N` as its detail hinders only the requests to that service, or the orders of that user.
+   * What may fail while it lasts, and for how many milliseconds after its end: all else must succeed. A fault whose
+   * detail begins with `service N` hinders only the requests to that service; one that begins with `users N, M; products
+   * O, P` only the orders that name one of those.
    */
   hinders?: Partial<Record<Side, number>>;
   /** Whether whom it hits may go on holding rows in MySQL, for which the commands of every service wait. */

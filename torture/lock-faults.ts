@@ -13,7 +13,7 @@ export const LOCK_FAULTS = {
     async inject(stage, random) {
       const user = random.int(1, USERS);
       const ms = await holdRows(stage, random, [{ table: 'users', ids: [user] }]);
-      return `user ${user} for ${ms} ms`;
+      return `users ${user} for ${ms} ms`;
     },
   },
   'many-rows-locked': {
@@ -23,12 +23,12 @@ export const LOCK_FAULTS = {
     async inject(stage, random) {
       const some = (count: number) => random.shuffled(idsUpTo(count)).slice(0, random.int(2, 5));
       const users = some(USERS);
-      const products = some(PRICES_CENTS.length);
+      const products = some(PRICES_CENTS.length - 1).map((id) => id + 1); // not the one that is in every order
       const ms = await holdRows(stage, random, [
         { table: 'products', ids: products },
         { table: 'users', ids: users },
       ]);
-      return `users ${users.join(', ')} and products ${products.join(', ')} for ${ms} ms`;
+      return `users ${users.join(', ')}; products ${products.join(', ')} for ${ms} ms`;
     },
   },
   'head-locked': {
@@ -55,7 +55,10 @@ async function holdRows(
   try {
     await sql.beginTransaction();
     for (const { table, ids } of rows) {
-      await sql.query('SELECT id FROM ?? WHERE id IN (?) FOR UPDATE', [table, ids]).catch(() => undefined);
+      // One after the other: with a list, MySQL may scan the table and lock all of its rows.
+      for (const id of ids) {
+        await sql.query('SELECT id FROM ?? WHERE id = ? FOR UPDATE', [table, id]).catch(() => undefined);
+      }
     }
     const ms = random.int(300, 2000);
     await delay(ms);

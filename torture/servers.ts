@@ -54,7 +54,12 @@ export class MortalServer {
   }
 
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
-    if (this.running !== undefined) process.kill(this.running.pid, name);
+    if (this.running === undefined) return;
+    try {
+      process.kill(this.running.pid, name);
+    } catch {
+      // It has ended by itself.
+    }
   }
 
   /** A copy of its files as they are at this moment. */
