@@ -12,6 +12,9 @@ import { ready, setStage, type Stage } from './stage';
 
 type Options = Pick<RunOptions, 'seed' | 'faults' | 'clients'> & { rounds: number };
 
+/** For each round, until a fault hits something: this machine may not allow it at all. */
+const MAX_ATTEMPTS = 10;
+
 /**
  * Each fault alone, `rounds` times under load. `told` gets the times until all was well again, in milliseconds.
  * @returns what was wrong.
@@ -31,7 +34,7 @@ export async function measureHealing(
     clients.start(count, random.fork());
     for (const name of faults) {
       const times: number[] = [];
-      while (times.length < rounds) {
+      for (let attempt = 1; times.length < rounds && attempt <= rounds * MAX_ATTEMPTS; attempt++) {
         clients.resume();
         await delay(500);
         if (!(await inject(stage, name, random.fork()))) continue;
