@@ -1,7 +1,7 @@
-import { createPool, type Pool } from 'mysql2/promise';
+import { createPool, type Pool, type RowDataPacket } from 'mysql2/promise';
 import { failureOf, isBeforeCommit } from '../src/mysql/failures';
 import { privateDatabase } from './support/private-database';
-import { newPlace, startTally, until, type Place } from './support/tally';
+import { newPlace, seedCatalogue, startTally, until, type Place, type Tally } from './support/tally';
 
 let database: Awaited<ReturnType<typeof privateDatabase>>;
 let root: Pool;
@@ -20,41 +20,83 @@ afterAll(async () => {
   await Promise.all([database.stop(), place.close()]);
 });
 
-test('a MySQL that is read-only is named as the reason, and the service is not ready until it takes commands', async () => {
+/** A service that is ready, for the time of a test. */
+async function withTally(work: (tally: Tally) => Promise<void>): Promise<void> {
   const url = new URL(database.url);
   Object.assign(url, { username: 'shop', password: 'tea', pathname: '/shop' });
   const tally = await startTally(place, { DATABASE_URL: url.href });
-  let count = 0;
-  const add = () => tally.post('/users', { name: 'Ada', email: `ada-${count++}@example.com` });
-  const isReady = async () => (await tally.get('/health/ready')).status === 200;
   try {
-    await until(isReady);
-    expect((await add()).status).toBe(201);
-    await root.query('SET GLOBAL read_only = ON');
-    const answers = [await add(), await add(), await add()];
-    for (const { status, body, headers } of answers) {
-      expect([status, headers.get('retry-after')]).toEqual([503, '10']);
-      expect(body).toMatchObject({
-        type: 'urn:tally:problem:mysql-unwritable',
-        detail: 'MySQL is read-only; nothing was changed.',
-      });
-    }
-    const { status, body } = await tally.get('/health/ready');
-    expect(status).toBe(503);
-    expect(body.checks.commands).toMatchObject({
-      ok: false,
-      detail: expect.stringContaining('MySQL is read-only'),
-    });
-    expect((await tally.get('/orders/reports/summary')).status).toBe(200);
-
-    await root.query('SET GLOBAL read_only = OFF');
-    expect((await add()).body).toMatchObject({ projected: true });
-    expect(await isReady()).toBe(true);
+    await until(async () => (await tally.get('/health/ready')).status === 200);
+    await work(tally);
   } finally {
-    await root.query('SET GLOBAL read_only = OFF');
     await tally.app.close();
   }
-});
+}
+
+async function withGlobals(settings: Record<string, number>, work: () => Promise<void>): Promise<void> {
+  const [[before]] = await root.query<RowDataPacket[]>(
+    `SELECT ${Object.keys(settings)
+      .map((name) => `@@GLOBAL.${name} AS ${name}`)
+      .join()}`,
+  );
+  const set = (values: object) =>
+    root.query(
+      `SET ${Object.entries(values)
+        .map(([name, value]) => `GLOBAL ${name} = ${value}`)
+        .join()}`,
+    );
+  await set(settings);
+  await work().finally(() => set(before ?? {}));
+}
+
+test('a MySQL that is read-only is named as the reason, and the service is not ready until it takes commands', () =>
+  withTally(async (tally) => {
+    let count = 0;
+    const add = () => tally.post('/users', { name: 'Ada', email: `ada-${count++}@example.com` });
+    expect((await add()).status).toBe(201);
+    await withGlobals({ read_only: 1 }, async () => {
+      for (const { status, body, headers } of [await add(), await add(), await add()]) {
+        expect([status, headers.get('retry-after')]).toEqual([503, '10']);
+        expect(body).toMatchObject({
+          type: 'urn:tally:problem:mysql-unwritable',
+          detail: 'MySQL is read-only; nothing was changed.',
+        });
+      }
+      const { status, body } = await tally.get('/health/ready');
+      expect(status).toBe(503);
+      expect(body.checks.commands).toMatchObject({
+        ok: false,
+        detail: expect.stringContaining('MySQL is read-only'),
+      });
+      expect((await tally.get('/orders/reports/summary')).status).toBe(200);
+    });
+    expect((await add()).body).toMatchObject({ projected: true });
+    expect((await tally.get('/health/ready')).status).toBe(200);
+  }));
+
+test('a group whose packet MySQL does not take is carried out command by command, and a command that is too large is refused', () =>
+  withGlobals({ net_buffer_length: 1024, max_allowed_packet: 4096 }, () =>
+    withTally(async (tally) => {
+      const { user, products } = await seedCatalogue(tally, ['1.00', '2.00']);
+      const order = (lines: number) =>
+        tally.post('/orders', {
+          user_id: user,
+          items: Array.from({ length: lines }, (_, line) => ({
+            product_id: products[line % 2],
+            quantity: 1,
+          })),
+        });
+      const answers = await Promise.all(Array.from({ length: 40 }, () => order(1)));
+      expect(answers.map(({ status }) => status)).toEqual(Array(40).fill(201));
+      const { status, body } = await order(100);
+      expect(status).toBe(503);
+      expect(body).toMatchObject({
+        type: 'urn:tally:problem:mysql-unwritable',
+        detail: expect.stringContaining('max_allowed_packet'),
+      });
+      expect((await tally.get('/orders/reports/summary')).body.orders).toBe(40);
+    }),
+  ));
 
 test.each([
   ['a full disk', 1021],

@@ -35,6 +35,8 @@ export interface FaultRecord {
   detail: string;
   startedAt: number;
   endedAt: number;
+  /** It had nothing to hit, or met another fault half-way: it may have hindered, but does not count. */
+  missed?: boolean;
 }
 
 const MAX_LINE = 400;

@@ -13,7 +13,7 @@ export async function inject(stage: Stage, fault: FaultName, random: Random): Pr
       history.notes.push(`${fault}: ${String(error)}`);
       return undefined;
     });
-  if (detail === undefined) return false;
-  history.faults.push({ fault, detail, startedAt, endedAt: history.now() });
-  return true;
+  const missed = detail === undefined;
+  history.faults.push({ fault, detail: detail ?? 'missed', startedAt, endedAt: history.now(), missed });
+  return !missed;
 }

@@ -6,8 +6,8 @@ import type { Stage } from './stage';
 
 /** The least that MariaDB takes for `max_connections`. */
 const LEAST_CONNECTIONS = 10;
-/** A command of a run fits into it: one that does not is answered 500, and nothing is promised of it. */
-const SMALL_PACKET_BYTES = 16 * 1024;
+/** Too small for a command, for a group of some, or for a large group. */
+const SMALL_PACKET_BYTES = [1024, 4 * 1024, 16 * 1024];
 /** The least that MySQL takes for `net_buffer_length`. A packet may fill this buffer, whatever is allowed. */
 const LEAST_BUFFER_BYTES = 1024;
 
@@ -112,18 +112,19 @@ export const MYSQL_FAULTS = {
   'mysql-small-packets': {
     resource: 'mysql',
     hinders: { commands: 4000 },
-    about: 'max_allowed_packet of new sessions is 16 KiB, for up to 2 s',
+    about: 'max_allowed_packet of new sessions is 1, 4 or 16 KiB, for up to 2 s',
     inject: (stage, random) =>
       withAdmin(stage, async (sql) => {
         const ms = random.int(300, 2000);
+        const bytes = random.pick(SMALL_PACKET_BYTES);
         await withGlobal(sql, 'net_buffer_length', LEAST_BUFFER_BYTES, () =>
-          withGlobal(sql, 'max_allowed_packet', SMALL_PACKET_BYTES, async () => {
+          withGlobal(sql, 'max_allowed_packet', bytes, async () => {
             await killSessions(sql, 'CONNECTION');
             await delay(ms);
           }),
         );
         await killSessions(sql, 'CONNECTION');
-        return `for ${ms} ms`;
+        return `${bytes} bytes for ${ms} ms`;
       }),
   },
 } as const satisfies Record<string, Fault>;

@@ -84,7 +84,7 @@ export async function run(servers: Servers, build: string, options: RunOptions):
     }
     return {
       seed: options.seed,
-      faults: countBy(history.faults.map(({ fault }) => fault)),
+      faults: countBy(history.faults.filter(({ missed }) => missed !== true).map(({ fault }) => fault)),
       operations: history.operations.length,
       outcomes: countBy(history.operations.map(({ method, outcome }) => `${method} ${outcome}`)),
       readsChecked: verdict.readsChecked,

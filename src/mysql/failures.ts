@@ -18,6 +18,8 @@ export type Failure =
   | 'unreachable'
   /** The server answers, but takes no writes: it is read-only, or its disk is full. */
   | 'unwritable'
+  /** The server takes no packet of this size, and has carried out nothing of it: `max_allowed_packet`. */
+  | 'packet-too-large'
   /** The pool's queue is full. */
   | 'overloaded';
 
@@ -43,6 +45,8 @@ const BY_ERRNO = new Map<number, Failure>([
   [1026, 'unwritable'], // ER_ERROR_ON_WRITE
   [1030, 'unwritable'], // ER_GET_ERRNO: what the file system said, as a rule
   [1114, 'unwritable'], // ER_RECORD_FILE_FULL
+  [1153, 'packet-too-large'], // ER_NET_PACKET_TOO_LARGE
+  [1301, 'packet-too-large'], // ER_WARN_ALLOWED_PACKET_OVERFLOWED
   [1290, 'unwritable'], // ER_OPTION_PREVENTS_STATEMENT: read-only, as after a failover
   [1792, 'unwritable'], // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
   [1836, 'unwritable'], // ER_READ_ONLY_MODE

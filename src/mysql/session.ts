@@ -1,5 +1,5 @@
 import type { PoolConnection, QueryResult } from 'mysql2';
-import { failureOf } from './failures';
+import { failureOf, type Failure } from './failures';
 import { promiseWithin } from './within';
 
 export type Parameter = string | number | bigint | Buffer | null | Parameter[];
@@ -56,6 +56,12 @@ export interface SendOptions {
   ends?: boolean;
 }
 
+/**
+ * Failures after which a connection is not used again. After a failover of a server that has become read-only, a new one
+ * leads to another server; one that has sent too much is closed by the server.
+ */
+const BREAKING = new Set<Failure | undefined>(['unreachable', 'unwritable', 'packet-too-large']);
+
 /** One borrowed connection. */
 export class Session {
   private broken = false;
@@ -96,9 +102,7 @@ export class Session {
       // Of one statement mysql2 gives the result, of several a list of them.
       return statements.length === 1 ? [answer] : rowsOf<unknown>(answer);
     } catch (error) {
-      const failure = failureOf(error);
-      // Also where the server has become read-only: after a failover, a new connection leads to another one.
-      if (failure === 'unreachable' || failure === 'unwritable') this.broken = true;
+      this.broken ||= BREAKING.has(failureOf(error));
       throw error;
     }
   }

@@ -179,6 +179,10 @@ function finalProblem({ mayBeDone, failure }: Pending): unknown {
     const detail = 'The command lost every race for its locks; nothing was changed.';
     return new Problem('overloaded', detail, { retryAfterSeconds: 1, cause: failure });
   }
+  if (kind === 'packet-too-large') {
+    const detail = 'MySQL takes no packet of this size: raise its max_allowed_packet. Nothing was changed.';
+    return new Problem('mysql-unwritable', detail, { retryAfterSeconds: 10, cause: failure });
+  }
   return unreachableProblem(failure) ?? failure;
 }
 
@@ -195,6 +199,7 @@ function mayRetry(error: unknown, attempt: number): boolean {
       return attempt <= 2; // perhaps only this connection was dead
     case 'check':
     case 'unwritable':
+    case 'packet-too-large':
     case 'overloaded':
     case undefined:
       return false;
