@@ -149,6 +149,11 @@ test('an apply script whose answer is lost is not applied twice', async () => {
 
 test('outcome-unknown where MySQL stays away after a COMMIT, and the key tells the outcome later', async () => {
   const key = { 'idempotency-key': 'lost-1' };
+  const count = async () => {
+    const [rows] = await place.sql.query<RowDataPacket[]>('SELECT COUNT(*) AS orders FROM orders');
+    return Number(rows[0]?.orders);
+  };
+  const before = await count();
   mysql.loseAnswers((request) => {
     if (!isCommit(request)) return false;
     void mysql.cut();
@@ -158,11 +163,9 @@ test('outcome-unknown where MySQL stays away after a COMMIT, and the key tells t
   mysql.loseAnswers(undefined);
   expect([unknown.status, unknown.body.type]).toEqual([503, 'urn:tally:problem:outcome-unknown']);
   await mysql.restore();
-  const again = await until(async () => {
-    const answer = await order(key);
-    return answer.status === 201 ? answer : undefined;
-  });
-  expect(again.headers.get('idempotent-replayed')).toBe('true');
+  // MySQL may have noticed that its client was gone before it came to the COMMIT: then this is the first time.
+  await until(async () => (await order(key)).status === 201);
+  expect(await count()).toBe(before + 1);
 });
 
 test('a MySQL that is frozen is answered with 503 within a bound, reports go on, and commands recover by themselves', async () => {

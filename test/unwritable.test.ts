@@ -46,7 +46,11 @@ async function withGlobals(settings: Record<string, number>, work: () => Promise
         .join()}`,
     );
   await set(settings);
-  await work().finally(() => set(before ?? {}));
+  try {
+    await work();
+  } finally {
+    await set(before ?? {});
+  }
 }
 
 test('a MySQL that is read-only is named as the reason, and the service is not ready until it takes commands', () =>

@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { instantAt, orderId, productId, userId } from '../domain/ids';
-import { formatMinor, MAX_PRICE, parseMinor, type Minor } from '../domain/money';
+import { email, name, priceOf, sku } from '../domain/fields';
+import { formatMinor, type Minor } from '../domain/money';
 import type { Order } from '../domain/order';
 import type { Product } from '../mysql/tables/products';
 import type { User } from '../mysql/tables/users';
@@ -36,19 +37,7 @@ const id = z
   // AUTO_INCREMENT goes on from the highest id: leave it room below 2^53.
   .regex(/^\d{1,15}$/, 'must have at most 15 digits')
   .transform(Number);
-const text = (max: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(max)
-    .regex(/^\P{Cc}*$/u, 'must have no control characters');
-const price = z.string().transform((input, context): Minor => {
-  const minor = parseMinor(input);
-  if (minor !== undefined && minor >= 0n && minor <= MAX_PRICE) return minor;
-  context.addIssue('must be a decimal from 0 to 9999999999.99 with at most two places');
-  return z.NEVER;
-});
+const price = z.string().transform(priceOf);
 /** Those of DATETIME. */
 const FIRST_TIME = Date.parse('1000-01-01T00:00:00.000Z');
 const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
@@ -61,8 +50,8 @@ const time = z
   .refine((ms) => ms >= FIRST_TIME && ms <= LAST_TIME, 'must be between the years 1000 and 9999')
   .transform(instantAt);
 
-const userRow = z.object({ id: id.transform(userId), name: text(200), email: z.email().max(254) });
-const productRow = z.object({ id: id.transform(productId), name: text(200), sku: text(64), price });
+const userRow = z.object({ id: id.transform(userId), name, email });
+const productRow = z.object({ id: id.transform(productId), name, sku, price });
 const orderRow = z.object({ id: id.transform(orderId), user_id: id.transform(userId), created_at: time });
 const itemRow = z.object({
   order_id: id.transform(orderId),

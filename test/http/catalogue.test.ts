@@ -48,7 +48,17 @@ describe('products', () => {
     },
   );
 
-  test.each(['🍵 Grüner Tee 茶', 'שלום', '"\'\\%_', 'a\u0000b', '𝕊'.repeat(100)])(
+  test.each([
+    ['a\u0000b', 'must have no control characters'],
+    ['a\nb', 'must have no control characters'],
+    ['\u200b\u2060', 'must have a visible character'],
+    [' ', 'must have at least 1 character'],
+  ])('400: the name %j', async (name, message) => {
+    const { status, body } = await tally.post('/users', { name, email: 'nobody@example.com' });
+    expect([status, body.errors]).toEqual([400, [{ field: 'name', message }]]);
+  });
+
+  test.each(['🍵 Grüner Tee 茶', 'שלום', '"\'\\%_', '𝕊'.repeat(100)])(
     'the name %j stays as it is',
     async (name) => {
       const { body } = await tally.post('/products', { name, sku: `N-${name}`.slice(0, 60), price: '1' });

@@ -15,22 +15,15 @@ import { CREATE_USER } from '../../commands/create-user';
 import { DELETE_PRODUCT } from '../../commands/delete-product';
 import { DELETE_USER } from '../../commands/delete-user';
 import { id } from '../../domain/answers';
+import { email, name, priceOf, sku } from '../../domain/fields';
 import { productId, userId } from '../../domain/ids';
-import { formatMinor, MAX_PRICE, parseMinor, type Minor } from '../../domain/money';
+import { formatMinor, MAX_PRICE } from '../../domain/money';
 import type { ProblemSlug } from '../../domain/problems';
 import { commandRoute } from '../command-route';
 import type { HttpContext } from '../context';
 import { problemResponses } from '../problems';
 import { cursor, idInUrl, limit, type Parsed } from '../requests';
 import type { App } from '../server';
-
-const text = (maxLength: number) =>
-  z
-    .string()
-    .trim()
-    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
-    .meta({ minLength: 1, maxLength })
-    .pipe(z.string().min(1).max(maxLength));
 
 const price = z
   .union(
@@ -41,23 +34,16 @@ const price = z
     'must be text or a number',
   )
   .meta({ description: 'Decimal with at most two places, as a string or a number', examples: ['45.99'] })
-  .transform((input, context): Minor => {
-    // A JSON number such as 45.99 becomes the same text again: the shortest one that gives the number.
-    const minor = parseMinor(String(input));
-    if (minor === undefined || minor < 0n || minor > MAX_PRICE) {
-      context.addIssue('must be a decimal from 0 to 9999999999.99 with at most two places');
-      return z.NEVER;
-    }
-    return minor;
-  });
+  // A JSON number such as 45.99 becomes the same text again: the shortest one that gives the number.
+  .transform((input, context) => priceOf(String(input), context));
 
 const newProduct = z
-  .strictObject({ name: text(200), sku: text(64), price })
+  .strictObject({ name, sku, price })
   // zod leaves `examples` out where a field is transformed.
   .meta({ 'x-examples': { tea: { value: { name: 'Green tea', sku: 'TEA-1', price: '45.99' } } } });
 
 const newUser = z
-  .strictObject({ name: text(200), email: z.email().max(254) })
+  .strictObject({ name, email })
   .meta({ examples: [{ name: 'Ada', email: 'ada@example.com' }] });
 
 const productParams = z.strictObject({ id: idInUrl.transform(productId) });
