@@ -151,7 +151,10 @@ async function whenReachable<T>(log: Logger, work: () => Promise<T>): Promise<T>
     try {
       return await work();
     } catch (error) {
-      if (failureOf(error) !== 'unreachable' || performance.now() > deadline) throw error;
+      const failure = failureOf(error);
+      // Read-only, too: a failover is under way.
+      const mayPass = failure === 'unreachable' || failure === 'unwritable';
+      if (!mayPass || performance.now() > deadline) throw error;
       if (!isTold) log.warn({ reason: errorMessage(error) }, 'MySQL cannot be reached yet; waiting for it');
       await delay(RETRY_PAUSE_MS);
     }

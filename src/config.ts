@@ -85,7 +85,7 @@ export const SETTINGS = z.object({
     'how long the answer to a command waits until the reports contain it',
   ),
   READ_WAIT_MS: whole(2000, 0, 60_000).describe(
-    'how long a read with `Tally-Min-Position` waits for that position before it is answered 503',
+    'how long a read with `Tally-Min-Position` waits for that position, and a report over a wide range for its turn, before it is answered 503',
   ),
   PROJECTION_POLL_MS: whole(500, 10, 60_000).describe(
     'how often the projector asks MySQL for events that it was not told of',

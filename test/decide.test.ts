@@ -311,7 +311,7 @@ describe('a batch of an import', () => {
     const other = { id: userId(77), name: 'Eve', email: 'ada@example.com' };
     const owner = addMissing(USERS).decide([[other], new Map()], [], [ada], now);
     expect(inShort(owner)).toEqual(
-      new BulkConflict('1 email(s) belong to another id already: ada@example.com (id 77)'),
+      new BulkConflict('1 email belongs to another id already: ada@example.com (id 77)'),
     );
   });
 

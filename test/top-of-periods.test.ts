@@ -185,6 +185,30 @@ test.each([
   }
 });
 
+test('a tie of more products than a script may read is decided where nothing moves', async () => {
+  const [first = 'day:2026-01-01', second = 'day:2026-01-02'] = PERIODS;
+  const sales = evenSales(20_000).filter(({ period }) => period < 2);
+  const keys = await store(sales);
+  const reading = await topOfPeriods(reader, keys, { periods: [first, second], measure: 'sold', limit: 3 });
+  expect(reading?.value.map(rowOf)).toEqual([1, 2, 3].map((product) => [product, 2, 2]));
+});
+
+test('who leads by what is sold today is found among many with the same sales before, and over many days', async () => {
+  const days = 78;
+  const keys = await generations.create();
+  const pipeline = generations.redis.pipeline();
+  const sellOn = (day: number, product: number) =>
+    pipeline.zadd(keys.productRanking('sold', daysAgo(day)), -1, rankingMember(productId(product)));
+  for (let product = 1; product <= 5000; product++)
+    for (let day = 1; day <= days; day++) if ((product + day) % days < 10) sellOn(day, product);
+  for (let product = 3001; product <= 3600; product++) sellOn(0, product);
+  await pipeline.exec();
+  const periods = Array.from({ length: days + 1 }, (_, day) => daysAgo(day));
+  const reading = await topOfSettled(generations.redis, keys, { periods, measure: 'sold', limit: 100 });
+  const expected = Array.from({ length: 100 }, (_, index): Row => [3001 + index, 11, 0]);
+  expect(reading?.value.map(rowOf)).toEqual(expected);
+});
+
 test('where every day moves, a range that no head decides is given up', async () => {
   const keys = await store(evenSales(6000));
   let done = false;

@@ -95,7 +95,7 @@ test('a group whose packet MySQL does not take is carried out command by command
       const { status, body } = await order(100);
       expect(status).toBe(503);
       expect(body).toMatchObject({
-        type: 'urn:tally:problem:mysql-unwritable',
+        type: 'urn:tally:problem:too-large-for-mysql',
         detail: expect.stringContaining('max_allowed_packet'),
       });
       expect((await tally.get('/orders/reports/summary')).body.orders).toBe(40);

@@ -105,7 +105,13 @@ function judge(operation: Operation): void {
 }
 
 /** Problems of status 503 that say that nothing was changed. */
-const NOT_DONE = new Set(['overloaded', 'shutting-down', 'mysql-unreachable', 'mysql-unwritable']);
+const NOT_DONE = new Set([
+  'overloaded',
+  'shutting-down',
+  'mysql-unreachable',
+  'mysql-unwritable',
+  'too-large-for-mysql',
+]);
 
 function reasonOf(error: unknown): string {
   const { name, cause } = error as { name?: string; cause?: { code?: string } };

@@ -2,7 +2,7 @@ import { ConfigError } from '../config';
 import { errorCode, errorMessage } from '../domain/errors';
 import { Problem } from '../domain/problems';
 import { ImportFaults } from '../import/faults';
-import { failureOf } from '../mysql/failures';
+import { failureOf, whyUnwritable } from '../mysql/failures';
 import { MigrationError } from '../mysql/migrate';
 import { GenerationLost } from '../projections/projector/generation-lost';
 import { ResyncError } from '../projections/resync/resync-error';
@@ -34,6 +34,7 @@ export function explain(error: unknown): string | undefined {
     return `MySQL refused the user of DATABASE_URL: ${errorMessage(error)}`;
   if (code === 'ER_NO_SUCH_TABLE' || code === 'ER_BAD_DB_ERROR')
     return 'The database has no schema of Tally yet: `tally migrate` makes it, and so does starting the service.';
+  if (failureOf(error) === 'unwritable') return `${whyUnwritable(error)}: ${errorMessage(error)}`;
   if (failureOf(error) === 'unreachable') return `MySQL cannot be reached: ${errorMessage(error)}`;
   return undefined;
 }

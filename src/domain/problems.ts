@@ -37,6 +37,7 @@ export const PROBLEMS = {
   'shutting-down': { status: 503, title: 'The service is shutting down' },
   'mysql-unreachable': { status: 503, title: 'MySQL cannot be reached' },
   'mysql-unwritable': { status: 503, title: 'MySQL takes no writes' },
+  'too-large-for-mysql': { status: 503, title: 'MySQL takes no packet of this size' },
   'outcome-unknown': { status: 503, title: 'Whether the command was carried out is not known yet' },
   'read-model-unreachable': { status: 503, title: 'Redis cannot be reached' },
   'read-model-building': { status: 503, title: 'The read model is being built' },

@@ -19,6 +19,7 @@ const COMMAND_PROBLEMS: ProblemSlug[] = [
   'overloaded',
   'mysql-unreachable',
   'mysql-unwritable',
+  'too-large-for-mysql',
   'outcome-unknown',
 ];
 const BODY_PROBLEMS: ProblemSlug[] = ['malformed-json', 'body-too-large', 'unsupported-media-type'];

@@ -18,7 +18,7 @@ export type Failure =
   | 'unreachable'
   /** The server answers, but takes no writes: it is read-only, or its disk is full. */
   | 'unwritable'
-  /** The server takes no packet of this size, and has carried out nothing of it: `max_allowed_packet`. */
+  /** Something is beyond `max_allowed_packet`, so nothing was committed. */
   | 'packet-too-large'
   /** The pool's queue is full. */
   | 'overloaded';
@@ -103,5 +103,5 @@ function isReadOnly(error: unknown): boolean {
 
 /** Why the server takes no writes, for people. */
 export function whyUnwritable(error: unknown): string {
-  return isReadOnly(error) ? 'MySQL is read-only' : 'MySQL cannot write; its disk is probably full';
+  return isReadOnly(error) ? 'MySQL is read-only' : 'MySQL cannot write, perhaps because its disk is full';
 }

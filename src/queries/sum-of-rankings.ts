@@ -3,23 +3,19 @@ import { readTogether } from '../read-model/read-together';
 import { wholeNumber } from '../read-model/reading-script';
 import type { Redis } from '../redis/client';
 
-/** A member, and the sum of its amounts. */
-export type RankedSum = [member: string, sum: number];
-
 /** Members in one script; less than a millisecond of Redis. */
 const PAGE = 1000;
 
 /**
- * What the rankings of several periods come to together: the greatest sum first, then by ascending id. Read page by page,
- * each at a position of its own: true only where the caller knows that they stand still. Undefined: the generation is not
- * complete.
+ * What the rankings of several periods come to together. Read page by page, each at a position of its own: true only
+ * where the caller knows that they stand still. Undefined: the generation is not complete.
  */
 export async function sumOfRankings(
   redis: Redis,
   keys: Keys,
   measure: Measure,
   periods: readonly Period[],
-): Promise<RankedSum[] | undefined> {
+): Promise<Map<string, number> | undefined> {
   const sums = new Map<string, number>();
   for (const period of periods) {
     const ranking = keys.productRanking(measure, period);
@@ -35,5 +31,5 @@ export async function sumOfRankings(
       if (flat.length < 2 * PAGE) break;
     }
   }
-  return [...sums].sort(([a, sumA], [b, sumB]) => sumB - sumA || (a < b ? -1 : 1));
+  return sums;
 }

@@ -7,7 +7,7 @@
 -- ARGV[3]  prefix of the products' hashes
 -- ARGV[4]  how many members of the rankings may be read or looked up; looking up the other amounts of the top is not counted
 -- ARGV[5]  '' or the head of the settled rankings, which the caller has added up to one: JSON of
---          {periods: how many they are, members: [...], sums: [...], bound: the last of the sums, or 0 where these are all}
+--          {periods: how many they are, members: [...], sums: [...], bound: what no other member has more than}
 --
 -- The threshold algorithm of Fagin, Lotem and Naor (Optimal aggregation algorithms for middleware, PODS 2001): the script
 -- reads the head of each ranking. A product in no head has at most the sum of the heads' last amounts, the threshold. One in
@@ -105,7 +105,9 @@ end)
 local top = {}
 for i = 1, math.min(limit, #candidates) do top[i] = candidates[i] end
 local last = #top == limit and sums[top[limit]] or 0
-if threshold > 0 and threshold >= last then return answer('"deeper"') end
+-- Below a single head, nobody wins a tie: it is in the order of the ids.
+local isDecided = threshold < last or threshold == 0 or (#heads == 1 and threshold == last)
+if not isDecided then return answer('"deeper"') end
 
 local others = {}
 for _, member in ipairs(top) do others[member] = 0 end

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Problem } from '../domain/problems';
 import { dayOf, monthOf, type Keys, type Measure, type Period } from '../read-model/keys';
+import { readTogether, type ReadCommand } from '../read-model/read-together';
 import type { Reader } from '../read-model/reader';
 import { ReadingScript, type Absent, type Reading } from '../read-model/reading-script';
 import { onConnectionOfItsOwn, type Redis } from '../redis/client';
 import { readTotals } from './totals';
-import { sumOfRankings, type RankedSum } from './sum-of-rankings';
+import { sumOfRankings } from './sum-of-rankings';
 
 export function otherMeasure(measure: Measure): Measure {
   return measure === 'sold' ? 'revenue' : 'sold';
@@ -20,8 +21,8 @@ export interface TopQuery {
   limit: number;
 }
 
-/** Members that a script may read or look up: some three milliseconds of Redis, and some twenty where one is at it alone. */
-const HEADS_MEMBERS = 5_000;
+/** Members that a script may read or look up: some ten milliseconds of Redis, and some twenty where one is at it alone. */
+const HEADS_MEMBERS = 15_000;
 const MOST_MEMBERS = 30_000;
 const MIN_DEPTH = 16;
 const MIN_SETTLED_DEPTH = 256;
@@ -37,15 +38,18 @@ export async function topOfPeriods(
   keys: Keys,
   query: TopQuery,
 ): Promise<Reading<TopProduct[]>> {
-  const top = await turns.wide.take(() => topOfHeads(redis, keys, query));
+  const top = await turns.wide.take(() => topOfHeads(redis, keys, query, HEADS_MEMBERS));
   if (top !== 'too much') return top;
-  return turns.whole.take(() => topOfSettled(redis, keys, query));
+  return turns.whole.take(async () => {
+    const top = await topOfHeads(redis, keys, query, MOST_MEMBERS);
+    return top === 'too much' ? topOfSettled(redis, keys, query) : top;
+  });
 }
 
 /** The top, by as much of the heads as it takes. */
-async function topOfHeads(redis: Redis, keys: Keys, query: TopQuery) {
+async function topOfHeads(redis: Redis, keys: Keys, query: TopQuery, maxMembers: number) {
   const depth = Math.max(MIN_DEPTH, Math.ceil(1.25 * query.limit));
-  return deepen(depth, (depth) => readHeads(redis, keys, { ...query, depth, maxMembers: HEADS_MEMBERS }));
+  return deepen(depth, (depth) => readHeads(redis, keys, { ...query, depth, maxMembers }));
 }
 
 /** Asks for more of the heads until they decide it. */
@@ -63,10 +67,15 @@ async function deepen(
   return 'too much';
 }
 
-/** The last of the periods, whose rankings nobody writes to: what they come to together, the greatest sum first. */
-interface Settled {
+/** The head of the rankings that nobody writes to, which count as one, as `top-of-periods.lua` takes it. */
+interface SettledHead {
+  /** How many rankings they are: those of the last periods. */
   periods: number;
-  sums: RankedSum[];
+  members: string[];
+  /** Of the members, in the same order. */
+  sums: number[];
+  /** What no other member has more than. */
+  bound: number;
 }
 
 interface HeadsQuery extends TopQuery {
@@ -74,7 +83,7 @@ interface HeadsQuery extends TopQuery {
   depth: number;
   /** How many members of the rankings may be read or looked up before it is too much. */
   maxMembers: number;
-  settled?: Settled;
+  settled?: SettledHead;
 }
 
 type HeadsAnswer = TopProduct[] | 'deeper' | 'too much';
@@ -90,15 +99,8 @@ export async function readHeads(
   const rankings = [measure, otherMeasure(measure)].flatMap((by) =>
     periods.map((period) => keys.productRanking(by, period)),
   );
-  const head = settled === undefined ? '' : JSON.stringify(headOf(settled, depth));
+  const head = settled === undefined ? '' : JSON.stringify(settled);
   return script.run(redis, keys, rankings, [limit, depth, keys.product(''), maxMembers, head]);
-}
-
-/** As `top-of-periods.lua` takes it. */
-function headOf({ periods, sums }: Settled, depth: number) {
-  const head = sums.slice(0, depth);
-  const bound = sums.length <= depth ? 0 : (head.at(-1)?.[1] ?? 0);
-  return { periods, bound, members: head.map(([member]) => member), sums: head.map(([, sum]) => sum) };
 }
 
 /**
@@ -126,29 +128,58 @@ export async function topOfSettled(
       const before = await readTotals(own, keys, settled);
       const sums = await sumOfRankings(own, keys, query.measure, settled);
       if (sums === undefined) return undefined;
-      const periods = [...query.periods.filter((period) => moving.has(period)), ...settled];
-      const top = await deepen(Math.max(MIN_SETTLED_DEPTH, 2 * query.limit), (depth) =>
-        readHeads(own, keys, {
-          ...query,
-          periods,
-          depth,
-          maxMembers: MOST_MEMBERS,
-          settled: { periods: settled.length, sums },
-        }),
-      );
+      const top = await topBesideSettled(own, keys, query, settled, sums);
       const stoodStill = (await own.multi().exec()) !== null;
       if (stoodStill && top !== 'too much') return top;
-      if (stoodStill) break;
+      if (stoodStill) throw contended('Too many products sell nearly the same for what a report may cost.');
       const after = await readTotals(own, keys, settled);
       if (before === undefined || after === undefined) return undefined;
       for (const [index, period] of settled.entries()) {
         if (!isDeepStrictEqual(before.value[index], after.value[index])) moving.add(period);
       }
     }
-    throw new Problem(
-      'read-model-contended',
-      'Orders of many days were written faster than this range could be read at one position.',
-      { retryAfterSeconds: 1 },
+    throw contended('Orders of many days were written faster than this range could be read at one position.');
+  });
+}
+
+function contended(why: string): Problem {
+  const detail = `${why} A range that ends before today is easier.`;
+  return new Problem('read-model-contended', detail, { retryAfterSeconds: 1 });
+}
+
+/** The top of the settled rankings, of which all sums are known, and of those that move. */
+async function topBesideSettled(
+  redis: Redis,
+  keys: Keys,
+  query: TopQuery,
+  settled: Period[],
+  sums: ReadonlyMap<string, number>,
+): Promise<Reading<TopProduct[]> | 'too much'> {
+  const moving = query.periods.filter((period) => !settled.includes(period));
+  const ranked = [...sums].sort(([a, sumA], [b, sumB]) => sumB - sumA || (a < b ? -1 : 1));
+  return deepen(Math.max(MIN_SETTLED_DEPTH, 2 * query.limit), async (depth) => {
+    const last = String(depth - 1);
+    const heads = await readTogether(
+      redis,
+      keys,
+      moving.map((period): ReadCommand => ['ZRANGE', keys.productRanking(query.measure, period), '0', last]),
     );
+    if (heads === undefined) return undefined;
+    // With what the heads of the others hold, so that the script need not look it up in each of the settled rankings.
+    const head = ranked.slice(0, depth).map(([member]) => member);
+    const members = [...new Set([...head, ...heads.value.flat().map(String)])];
+    const bound = ranked.length <= depth ? 0 : (ranked[depth - 1]?.[1] ?? 0);
+    return readHeads(redis, keys, {
+      ...query,
+      periods: [...moving, ...settled],
+      depth,
+      maxMembers: MOST_MEMBERS,
+      settled: {
+        periods: settled.length,
+        members,
+        sums: members.map((member) => sums.get(member) ?? 0),
+        bound,
+      },
+    });
   });
 }

@@ -63,7 +63,7 @@ export class Reader {
     const common = { waitMs, refusal: tooManyReports };
     this.turns = {
       /** Heads of many rankings; milliseconds each. */
-      wide: new Turns({ ...common, limit: 4, maxWaiting: 64 }),
+      wide: new Turns({ ...common, limit: 2, maxWaiting: 64 }),
       /** Many rankings whole; half a second each, in small parts. */
       whole: new Turns({ ...common, limit: 1, maxWaiting: 8 }),
     };

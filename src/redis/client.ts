@@ -87,6 +87,7 @@ export async function onConnectionOfItsOwn<T>(redis: Redis, work: (own: Redis) =
     connectionName: 'tally-watch',
     lazyConnect: true,
     retryStrategy: () => null,
+    sentinelRetryStrategy: () => null,
   });
   own.on('error', () => undefined); // the command that fails tells it
   try {

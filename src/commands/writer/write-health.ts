@@ -1,9 +1,11 @@
-import { Problem } from '../../domain/problems';
+import { Problem, type ProblemSlug } from '../../domain/problems';
 
 /** Failures in a row that are no coincidence. */
 const ENOUGH = 3;
 /** Whom nobody asks for anything can only be asked again. */
 const FORGET_MS = 30_000;
+
+const OF_MYSQL = new Set<ProblemSlug>(['mysql-unreachable', 'mysql-unwritable', 'outcome-unknown']);
 
 /** Whether commands can be carried out, by what became of the last ones. */
 export class WriteHealth {
@@ -15,13 +17,14 @@ export class WriteHealth {
     this.failures = 0;
   }
 
-  /** @param error with which a command ended. A refusal says nothing of MySQL's health. */
+  /** @param error with which a command ended. Most say nothing of MySQL: a refusal, or a row that somebody holds. */
   failed(error: unknown): void {
-    if (error instanceof Problem && error.status < 500) return;
+    if (!(error instanceof Problem) || !OF_MYSQL.has(error.slug)) return;
+    const now = performance.now();
+    if (now - this.failedAt > FORGET_MS) this.failures = 0;
     this.failures += 1;
-    this.failedAt = performance.now();
-    this.reason =
-      error instanceof Problem ? error.detail : 'something unexpected went wrong; the log has the details';
+    this.failedAt = now;
+    this.reason = error.detail;
   }
 
   /** Why the last commands failed; undefined where they did not. */

@@ -66,7 +66,8 @@ export class Writer {
     return new Promise((resolve, reject) => {
       const caller: Caller<Told> = {
         receive: (receipt) => {
-          this.health.succeeded();
+          // What is found of an earlier request proves only that MySQL can be read.
+          if (!receipt.replayed) this.health.succeeded();
           if (isReceiptOf(receipt, kind.events)) resolve(receipt);
           else reject(new Error(`a command left ${receipt.logged.event.type} in the log`));
         },
@@ -180,8 +181,9 @@ function finalProblem({ mayBeDone, failure }: Pending): unknown {
     return new Problem('overloaded', detail, { retryAfterSeconds: 1, cause: failure });
   }
   if (kind === 'packet-too-large') {
-    const detail = 'MySQL takes no packet of this size: raise its max_allowed_packet. Nothing was changed.';
-    return new Problem('mysql-unwritable', detail, { retryAfterSeconds: 10, cause: failure });
+    const detail =
+      'Its statements are beyond max_allowed_packet, which is to be raised; nothing was changed.';
+    return new Problem('too-large-for-mysql', detail, { retryAfterSeconds: 60, cause: failure });
   }
   return unreachableProblem(failure) ?? failure;
 }

@@ -203,7 +203,13 @@ function catalogueRoute<R extends CatalogueRoute>(
   { answer, problems = [], ...request }: R,
   read: (request: Parsed<R>) => Promise<z.output<R['answer']>>,
 ) {
-  const responses = problemResponses(['invalid-request', 'overloaded', 'mysql-unreachable', ...problems]);
+  const responses = problemResponses([
+    'invalid-request',
+    'overloaded',
+    'mysql-unreachable',
+    'mysql-unwritable',
+    ...problems,
+  ]);
   return {
     schema: { tags, ...request, response: { 200: answer, ...responses } },
     handler: async (request: Parsed<R>) => read(request),

@@ -141,7 +141,7 @@ export class Projector {
     } catch (error) {
       if (!(error instanceof GenerationLost)) throw error;
       // Perhaps it belongs to another log than MySQL has by now, or was only replaced by another generation.
-      await this.observeHead();
+      await this.observeHead().catch(() => undefined); // the next step meets it again, and says so
       await this.live.refresh();
       if (!this.isLive(keys)) {
         this.isCatchUpWanted = true;

@@ -24,6 +24,7 @@ import { readWork, type ResyncDeps } from './resync-lease';
 
 const TICK_MS = 1_000;
 const MAX_TRIED = 1_000;
+const MAX_UNKNOWN = 100;
 
 export interface SupervisorOptions extends ResyncTimes {
   /** How far the projector is. */
@@ -43,7 +44,7 @@ export class ResyncSupervisor {
   private hasFailed = false;
   private isStandingBack = false;
   /** What reports have shown of other programs' rows, to be reconciled. */
-  private readonly unknown: { kind: SubjectKind; id: number }[] = [];
+  private readonly unknown = new Map<string, { kind: SubjectKind; id: number }>();
   private readonly tried = new Set<string>();
   private readonly loop = new Loop((signal) => this.step(signal));
 
@@ -72,10 +73,10 @@ export class ResyncSupervisor {
    */
   reconcileSoon(subject: { kind: SubjectKind; id: number }): void {
     const key = `${subject.kind} ${subject.id}`;
-    if (this.tried.has(key)) return;
+    if (this.tried.has(key) || this.unknown.size >= MAX_UNKNOWN) return;
     if (this.tried.size >= MAX_TRIED) this.tried.clear();
     this.tried.add(key);
-    this.unknown.push(subject);
+    this.unknown.set(key, subject);
     this.loop.wake();
   }
 
@@ -118,22 +119,32 @@ export class ResyncSupervisor {
   }
 
   private async step(signal: AbortSignal): Promise<number> {
-    for (const subject of this.unknown.splice(0)) {
-      if (signal.aborted) return 0;
-      // The next verification finds it, too.
-      await this.deps.reconcile(subject).catch((error: unknown) => {
-        this.deps.log.debug({ err: error, subject }, 'could not reconcile what a report has shown');
-      });
-    }
     this.state = afterLook(this.state, this.options.lag());
     const task = nextTask(this.state, performance.now());
     this.standBack(task.kind === 'stand-back');
+    if (task.kind === 'wait' && this.unknown.size > 0) return this.reconcileOne();
     if (task.kind === 'wait' || task.kind === 'stand-back') return TICK_MS;
     const { outcome, unrepaired } = await this.run(task, { ...this.deps, signal });
     if (signal.aborted) return 0;
     this.state = afterJob(this.state, task, outcome, performance.now(), this.options, unrepaired);
     this.options.nudge();
     return 0;
+  }
+
+  /** @returns how long to pause. */
+  private async reconcileOne(): Promise<number> {
+    const [[key, subject] = []] = this.unknown;
+    if (key === undefined || subject === undefined) return TICK_MS;
+    this.unknown.delete(key);
+    try {
+      await this.deps.reconcile(subject);
+      return 0;
+    } catch (error) {
+      // Asked for again by the next report, and found by the next verification, too.
+      this.tried.delete(key);
+      this.deps.log.debug({ err: error, subject }, 'could not reconcile what a report has shown');
+      return TICK_MS;
+    }
   }
 
   private async run(job: Job, deps: ResyncDeps): Promise<{ outcome: Outcome; unrepaired: number }> {
