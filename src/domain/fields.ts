@@ -8,7 +8,7 @@ const text = (maxLength: number) =>
     .string()
     .trim()
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
-    .regex(/^\P{Cc}*$/u, 'must have no control characters')
+    .refine((value) => !/\p{Cc}/u.test(value), 'must have no control characters')
     .refine((value) => value === '' || /[^\p{C}\p{Z}]/u.test(value), 'must have a visible character')
     .meta({ minLength: 1, maxLength })
     .pipe(z.string().min(1).max(maxLength));
