@@ -96,6 +96,7 @@ test('a hundred wide reports at a time are answered or told to come back; cheap 
 });
 
 test('a wide report is answered of one position while orders of today are written without a pause', async () => {
+  await caughtUp(place);
   const start = positionOf(await tally.get('/orders/reports/summary'));
   let sold = 0;
   let isDone = false;
