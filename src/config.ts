@@ -4,7 +4,12 @@ import { plainEnglish } from './domain/plain-english';
 
 /** A whole number within bounds. */
 const whole = (fallback: number, min: number, max: number) =>
-  z.coerce.number().int().min(min).max(max).default(fallback);
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number in digits')
+    .transform(Number)
+    .pipe(z.int().min(min).max(max))
+    .default(fallback);
 
 function orderTotal(text: string, context: z.RefinementCtx): Minor {
   const minor = parseMinor(text);

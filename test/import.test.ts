@@ -99,7 +99,7 @@ test.each([
     '4.505',
     'products.csv:2: price: must be a decimal from 0 to 9999999999.99 with at most two places',
   ],
-  ['orders.csv', '100,5', '100,6', 'orders.csv:2: user_id: there is no user 6'],
+  ['orders.csv', '100,5', '100,6', 'orders.csv:2: user_id: 6 is not in users.csv'],
   ['orders.csv', '\n300', '\n100', 'orders.csv:3: id: 100 is on line 2 already'],
   [
     'orders.csv',
@@ -114,7 +114,7 @@ test.each([
     'orders.csv:2: created_at: must be between the years 1000 and 9999',
   ],
   ['order_items.csv', '100,10,12', '101,10,12', 'order_items.csv:2: order_id: there is no order 101'],
-  ['order_items.csv', '100,10,12', '100,11,12', 'order_items.csv:2: product_id: there is no product 11'],
+  ['order_items.csv', '100,10,12', '100,11,12', 'order_items.csv:2: product_id: 11 is not in products.csv'],
   ['order_items.csv', '300,20,1,', '300,20,0,', 'order_items.csv:3: quantity: must be at least 1'],
   [
     'order_items.csv',

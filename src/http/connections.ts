@@ -10,6 +10,8 @@ import type { App } from './server';
 const MAX_IN_FLIGHT = 16;
 /** What may wait behind them: more than what one read from a socket brings, so only a flood comes here. */
 const MAX_WAITING = 4_000;
+/** What may wait in all; each costs some 2 KB. Beyond it, connections that bring more are ended. */
+const MAX_WAITING_IN_ALL = 20_000;
 const DRAIN_CHECK_MS = 50;
 
 interface Connection {
@@ -36,16 +38,21 @@ interface Connection {
 export class Connections {
   private readonly connections = new Map<Socket, Connection>();
   private isClosing = false;
+  private waitingInAll = 0;
 
   constructor(private readonly metrics: Metrics) {}
 
   bound(app: App, maxConnections: number): void {
     app.server.maxConnections = maxConnections;
-    this.metrics.watchRequests(() => {
+    const inFlight = () => {
       let requests = 0;
       for (const { inFlight } of this.connections.values()) requests += inFlight.size;
       return requests;
-    });
+    };
+    this.metrics.watchRequests(inFlight, () => this.waitingInAll);
+    // A client that expects anything else than 100-continue goes without it; and this is no proxy.
+    app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+    app.server.on('connect', ({ socket }: IncomingMessage) => this.refuse({ code: 'CONNECT' }, socket));
     app.server.on('drop', () => this.metrics.connectionsRefused.inc());
     app.server.on('connection', (socket) => void this.opened(socket));
     app.addHook('onRequest', ({ raw }, reply, done) => this.begin(raw, reply.raw, done));
@@ -95,6 +102,7 @@ export class Connections {
     this.connections.set(socket, connection);
     socket.once('close', () => {
       this.connections.delete(socket);
+      this.waitingInAll -= connection.waiting.splice(0).length;
       // Node tells only the answer that is being written. The files that the others were to send would stay open for ever.
       for (const response of connection.inFlight.values()) response.emit('close');
     });
@@ -113,9 +121,10 @@ export class Connections {
     };
     connection.latest = request;
     if (inFlight.size < MAX_IN_FLIGHT) begin();
-    else if (waiting.length >= MAX_WAITING) socket.destroy();
+    else if (waiting.length >= MAX_WAITING || this.waitingInAll >= MAX_WAITING_IN_ALL) socket.destroy();
     else {
       waiting.push(begin);
+      this.waitingInAll += 1;
       // Node reads on after every request that it has parsed: so after all that this chunk brought.
       process.nextTick(() => pauseWhileWaiting(socket, connection));
     }
@@ -129,6 +138,7 @@ export class Connections {
     if (!request.complete) connection.answeredEarly = request;
     if (connection.latest === request) connection.latest = undefined;
     const next = connection.waiting.shift();
+    if (next !== undefined) this.waitingInAll -= 1;
     next?.();
     if (next !== undefined && connection.waiting.length === 0) socket.resume();
     // Node reads on after every answer, too.

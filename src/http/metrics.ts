@@ -98,12 +98,17 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** `inFlight` is called at every scrape. */
-  watchRequests(inFlight: () => number): void {
+  /** Both are called at every scrape. */
+  watchRequests(inFlight: () => number, waiting: () => number): void {
     this.gauge(
       'tally_http_requests_in_flight',
       'Requests that are being carried out, or whose answers are being sent',
       inFlight,
+    );
+    this.gauge(
+      'tally_http_requests_waiting',
+      'Requests that wait behind others of their connection, most of whose answers nobody reads',
+      waiting,
     );
   }
 

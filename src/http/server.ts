@@ -101,8 +101,7 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     context.metrics.requestSeconds.observe({ method, route, status }, elapsedTime / 1000);
     if (logsAnswers) {
       const ms = Math.round(elapsedTime * 10) / 10;
-      // Without the query, which may hold names and addresses of people.
-      request.log.info({ method, path: pathOf(request), status, ms }, 'answered');
+      request.log.info({ method, path: loggedPath(request), status, ms }, 'answered');
     }
     done();
   });
@@ -125,6 +124,12 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     done();
   });
   return app;
+}
+
+/** Only what cannot hold the name or the address of somebody: no query, and of any other path than an expected one the route. */
+function loggedPath(request: FastifyRequest): string {
+  const path = pathOf(request);
+  return /^[\w/.-]{1,100}$/.test(path) ? path : (request.routeOptions.url ?? 'none');
 }
 
 /**

@@ -107,7 +107,7 @@ export async function readImport(directory: string, options: ReadOptions): Promi
     { ...common, file: 'orders.csv', schema: orderRow },
     ({ id, user_id, created_at }, line) => {
       if (!userIds.has(user_id))
-        faults.addDangling(`orders.csv:${line}: user_id: there is no user ${user_id}`);
+        faults.addDangling(`orders.csv:${line}: user_id: ${user_id} is not in users.csv`);
       const first = orders.indexOf(id);
       if (first !== undefined) {
         faults.add(`orders.csv:${line}: id: ${id} is on line ${orderLines[first]} already`);
@@ -127,7 +127,7 @@ export async function readImport(directory: string, options: ReadOptions): Promi
         faults.addDangling(`order_items.csv:${line}: order_id: there is no order ${order_id}`);
       }
       if (!productIds.has(product_id)) {
-        faults.addDangling(`order_items.csv:${line}: product_id: there is no product ${product_id}`);
+        faults.addDangling(`order_items.csv:${line}: product_id: ${product_id} is not in products.csv`);
       }
     },
     (row) => refused.add(Number(row.order_id)),

@@ -3,7 +3,7 @@ import { counted } from '../domain/plain-english';
 /** Faults that are kept; the others are counted. */
 const MAX_FAULTS = 100;
 
-/** What is wrong, with file and line: `orders.csv:12: user_id: there is no user 99`. */
+/** What is wrong, with file and line: `orders.csv:12: user_id: 99 is not in users.csv`. */
 export class ImportFaults extends Error {
   override readonly name = 'ImportFaults';
 

@@ -101,6 +101,12 @@ function isReadOnly(error: unknown): boolean {
   );
 }
 
+/** Why the server could not be asked, for people. */
+export function whyUnreachable(error: unknown): string {
+  const errno = typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined;
+  return errno === 1040 || errno === 1203 ? 'MySQL takes no further connections' : 'MySQL did not answer';
+}
+
 /** Why the server takes no writes, for people. */
 export function whyUnwritable(error: unknown): string {
   return isReadOnly(error) ? 'MySQL is read-only' : 'MySQL cannot write, perhaps because its disk is full';

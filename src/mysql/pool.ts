@@ -3,7 +3,7 @@ import { createPool, type Pool, type PoolConnection } from 'mysql2';
 import type { Config } from '../config';
 import { Problem } from '../domain/problems';
 import { dialectOf, type Dialect } from './dialect';
-import { failureOf, whyUnwritable } from './failures';
+import { failureOf, whyUnreachable, whyUnwritable } from './failures';
 import { Session } from './session';
 import { promiseWithin } from './within';
 
@@ -21,8 +21,8 @@ const WRITER_WAIT_TIMEOUT_S = 8;
 const WRITER_IDLE_MS = 4_000;
 
 const READ_CONNECTIONS = 8;
-/** Reads that may wait for one of the connections; some tens of milliseconds. */
-const READS_WAITING = 256;
+/** Reads that may wait for one of the connections; a quarter of a second. */
+const READS_WAITING = 1_000;
 
 /** Bytes. The fingerprints of the orders of one transaction are compared as one text; MySQL cuts it at 1024 by default. */
 const GROUP_CONCAT_MAX_LEN = 1_000_000;
@@ -177,7 +177,7 @@ export function unreachableProblem(error: unknown): Problem | undefined {
 }
 
 export function mysqlUnreachable(cause: unknown): Problem {
-  const detail = 'MySQL did not answer; nothing was changed.';
+  const detail = `${whyUnreachable(cause)}; nothing was changed.`;
   return new Problem('mysql-unreachable', detail, { retryAfterSeconds: 2, cause });
 }
 

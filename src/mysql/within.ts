@@ -15,7 +15,9 @@ export async function promiseWithin<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(Object.assign(new Error(`no ${what} within ${timeoutMs} ms`), { code: 'TALLY_TIMEOUT' }));
+      reject(
+        Object.assign(new Error(`no ${what} within ${Math.round(timeoutMs)} ms`), { code: 'TALLY_TIMEOUT' }),
+      );
     }, timeoutMs);
     begin(
       (value) => {

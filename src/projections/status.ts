@@ -69,7 +69,7 @@ export async function readReadModelStatus(deps: StatusDeps): Promise<ReadModelSt
     generation: keys?.generation ?? null,
     applied: at === undefined ? null : formatLogPosition(at),
     head: head === undefined ? null : formatLogPosition(head),
-    head_age_seconds: headAgeMs === undefined ? null : headAgeMs / 1000,
+    head_age_seconds: headAgeMs === undefined ? null : Math.round(headAgeMs) / 1000,
     lag_events: lagEvents,
     lag_seconds: lagSeconds,
     stalled: stalled ?? null,

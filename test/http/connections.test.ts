@@ -67,6 +67,24 @@ test('of pipelined requests whose answers nobody reads a few are carried out; on
   expect(await metric('tally_http_requests_in_flight')).toBe(1);
 });
 
+test('what many connections pipeline and nobody reads is bounded for all of them together', async () => {
+  // Each brings as many as fit into one read, some 2,000.
+  const sockets = await Promise.all(
+    Array.from({ length: 30 }, () => open(pipelined('/openapi.json', 2_000))),
+  );
+  let before = -1;
+  await until(async () => {
+    const now = await metric('tally_http_requests_waiting');
+    const isSteady = now > 10_000 && now === before;
+    before = now;
+    return isSteady;
+  });
+  expect(before).toBeLessThanOrEqual(20_000);
+  expect((await tally.get('/health/ready')).status).toBe(200);
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await metric('tally_http_requests_in_flight')) === 1);
+});
+
 test('however many requests are pipelined, a client that reads gets all answers', async () => {
   const count = 10_000;
   const text = await everything(await open(pipelined('/orders/reports/summary', count) + LAST));
@@ -148,6 +166,14 @@ test('a request without Host is told so', async () => {
   const text = await everything(await open('GET /orders HTTP/1.1\r\nconnection: close\r\n\r\n'));
   expect(text).toContain(' 400 Bad Request');
   expect(text).toContain('The Host header is missing.');
+});
+
+test('CONNECT is answered with a problem document, and an expectation that nobody knows is ignored', async () => {
+  const refused = await everything(await open('CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n'));
+  expect(refused).toMatch(/^HTTP\/1\.1 400 /);
+  expect(refused).toContain('urn:tally:problem:malformed-request');
+  const expecting = LAST.replace('\r\n\r\n', '\r\nexpect: tea\r\n\r\n');
+  expect(await everything(await open(expecting))).toMatch(/^HTTP\/1\.1 200 OK/);
 });
 
 test('there are at most MAX_CONNECTIONS; further ones are closed and counted', async () => {
