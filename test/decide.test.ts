@@ -305,9 +305,7 @@ describe('a batch of an import', () => {
   test('another content, or a unique value of another id, is a conflict', () => {
     const cheaper = { ...tea, price: 249n };
     const content = addMissing(PRODUCTS).decide([[cheaper], new Map()], [], [tea], now);
-    expect(inShort(content)).toEqual(
-      new BulkConflict('1 product is there already with another content: 10'),
-    );
+    expect(inShort(content)).toEqual(new BulkConflict('1 product is there already with another content: 10'));
     const other = { id: userId(77), name: 'Eve', email: 'ada@example.com' };
     const owner = addMissing(USERS).decide([[other], new Map()], [], [ada], now);
     expect(inShort(owner)).toEqual(
