@@ -18,12 +18,16 @@ function refuseIfOlder(product: Product, version: string | undefined): void {
     throw new TooOld(`${product} ${version} is too old: Tally needs ${product} ${OLDEST[product]} or later.`);
 }
 
+/** @param version as for `refuseOldMysql`. */
+export function isMariadb(version: string): boolean {
+  return /mariadb/i.test(version);
+}
+
 /** @param version what `SELECT VERSION()` or `mariadbd --version` says. @throws TooOld */
 export function refuseOldMysql(version: string): void {
-  const isMariadb = /mariadb/i.test(version);
   // Some MariaDB put 5.5.5- in front of their version, for the sake of old replicas.
   const [found] = /\d+\.\d+(\.\d+)?/.exec(version.replace('5.5.5-', '')) ?? [];
-  refuseIfOlder(isMariadb ? 'MariaDB' : 'MySQL', found);
+  refuseIfOlder(isMariadb(version) ? 'MariaDB' : 'MySQL', found);
 }
 
 /** @param info what `INFO server` or `redis-server --version` says. @throws TooOld */

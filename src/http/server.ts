@@ -126,10 +126,13 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
   return app;
 }
 
-/** Only what cannot hold the name or the address of somebody: no query, and of any other path than an expected one the route. */
+/** Only what cannot hold the name or the address of somebody: where a parameter is no id, its route, and no query. */
 function loggedPath(request: FastifyRequest): string {
+  const { url: route = 'none' } = request.routeOptions;
   const path = pathOf(request);
-  return /^[\w/.-]{1,100}$/.test(path) ? path : (request.routeOptions.url ?? 'none');
+  const params = Object.values((request.params ?? {}) as Record<string, string>);
+  const isPlain = path.startsWith('/') && params.every((param) => /^\d{1,16}$/.test(param));
+  return route !== 'none' && isPlain ? path : route;
 }
 
 /**

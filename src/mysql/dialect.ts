@@ -1,4 +1,4 @@
-import { refuseOldMysql } from '../server-version';
+import { isMariadb, refuseOldMysql } from '../server-version';
 import type { Session } from './session';
 
 export type Dialect = 'mariadb' | 'mysql';
@@ -11,7 +11,7 @@ export const SHARE_LOCK_IF_FREE: Record<Dialect, string> = {
 
 /** Asks the server which dialect it speaks. */
 export async function dialectOf(session: Session): Promise<Dialect> {
-  return (await versionOf(session)).includes('MariaDB') ? 'mariadb' : 'mysql';
+  return isMariadb(await versionOf(session)) ? 'mariadb' : 'mysql';
 }
 
 /** @throws TooOld */

@@ -75,8 +75,8 @@ const NODE_CODES = new Set([
 /** The fact behind an error of mysql2; undefined where it is a fault of the program (bad SQL, bad data). */
 export function failureOf(error: unknown): Failure | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
-  if ('errno' in error && typeof error.errno === 'number' && BY_ERRNO.has(error.errno))
-    return BY_ERRNO.get(error.errno);
+  const known = BY_ERRNO.get(errnoOf(error));
+  if (known !== undefined) return known;
   if (NODE_CODES.has(errorCode(error) ?? '')) return 'unreachable';
   const message = errorMessage(error);
   if (message === 'Queue limit reached.') return 'overloaded';
@@ -96,14 +96,16 @@ export function isBeforeCommit(error: unknown): boolean {
 }
 
 function isReadOnly(error: unknown): boolean {
-  return (
-    typeof error === 'object' && error !== null && 'errno' in error && READ_ONLY.has(Number(error.errno))
-  );
+  return READ_ONLY.has(errnoOf(error));
+}
+
+function errnoOf(error: unknown): number {
+  return typeof error === 'object' && error !== null && 'errno' in error ? Number(error.errno) : NaN;
 }
 
 /** Why the server could not be asked, for people. */
 export function whyUnreachable(error: unknown): string {
-  const errno = typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined;
+  const errno = errnoOf(error);
   return errno === 1040 || errno === 1203 ? 'MySQL takes no further connections' : 'MySQL did not answer';
 }
 

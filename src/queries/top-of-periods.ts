@@ -38,18 +38,22 @@ export async function topOfPeriods(
   keys: Keys,
   query: TopQuery,
 ): Promise<Reading<TopProduct[]>> {
-  const top = await turns.wide.take(() => topOfHeads(redis, keys, query, HEADS_MEMBERS));
+  const top = await turns.wide.take(() => topOfHeads(redis, keys, query));
   if (top !== 'too much') return top;
   return turns.whole.take(async () => {
-    const top = await topOfHeads(redis, keys, query, MOST_MEMBERS);
-    return top === 'too much' ? topOfSettled(redis, keys, query) : top;
+    // Once, with all that one script may read: the first try has shown that less is not enough.
+    const depth = Math.floor(MOST_MEMBERS / 2 / query.periods.length);
+    const reading = await readHeads(redis, keys, { ...query, depth, maxMembers: MOST_MEMBERS });
+    if (reading === undefined) return undefined;
+    const { at, value } = reading;
+    return typeof value === 'string' ? topOfSettled(redis, keys, query) : { at, value };
   });
 }
 
 /** The top, by as much of the heads as it takes. */
-async function topOfHeads(redis: Redis, keys: Keys, query: TopQuery, maxMembers: number) {
+async function topOfHeads(redis: Redis, keys: Keys, query: TopQuery) {
   const depth = Math.max(MIN_DEPTH, Math.ceil(1.25 * query.limit));
-  return deepen(depth, (depth) => readHeads(redis, keys, { ...query, depth, maxMembers }));
+  return deepen(depth, (depth) => readHeads(redis, keys, { ...query, depth, maxMembers: HEADS_MEMBERS }));
 }
 
 /** Asks for more of the heads until they decide it. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LogPosition, MinPosition } from '../domain/log-position';
 import { Turns } from '../concurrency';
+import type { LogPosition, MinPosition } from '../domain/log-position';
 import { Problem } from '../domain/problems';
 import { isUnreachable, type Redis } from '../redis/client';
 import { Coalescing } from './coalescing';
