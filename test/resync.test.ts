@@ -129,6 +129,11 @@ const DAMAGES: [string, (place: Place) => Promise<string>][] = [
     'an unexpected member of a ranking',
     (p) => change(p, 'users:spent', (key) => p.redis.zadd(key, -5, '3999')),
   ],
+  [
+    'a member that reads as the number of a block',
+    (p) => change(p, 'orders', (key) => p.redis.zadd(key, -5, '00')),
+  ],
+  ['an empty member', (p) => change(p, 'user:1:orders', (key) => p.redis.zadd(key, -5, ''))],
   ['a key of another type', (p) => change(p, 'products:sold', async (key) => p.redis.set(key, 'x'))],
   ['an order missing in the list', (p) => change(p, 'orders:0', (key) => p.redis.srem(key, 6))],
   ['an order that does not exist', (p) => change(p, 'order:4242', (key) => p.redis.hset(key, 'id', '4242'))],

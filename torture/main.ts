@@ -210,8 +210,6 @@ async function inBuild<T>(edits: PlantedBug['edits'], work: (build: string) => P
 async function explain({ seed, violations, history }: RunResult, options: Options): Promise<void> {
   const file = join(tmpdir(), `tally-torture-${seed}-${process.pid}.jsonl`);
   history.save(file);
-  for (const violation of violations.slice(0, MAX_SHOWN_VIOLATIONS))
-    console.log(`\n${violation.slice(0, 1500)}`);
   const [first = ''] = violations;
   const at = Number(
     /"endedAt":([\d.]+)/.exec(first)?.[1] ?? Number(/^at ([\d.]+) s/.exec(first)?.[1]) * 1000,
@@ -221,6 +219,9 @@ async function explain({ seed, violations, history }: RunResult, options: Option
     const lines = history.around(at - SHOWN_AROUND_MS, at + SHOWN_AROUND_MS);
     for (const line of lines.slice(0, MAX_SHOWN_LINES)) console.log(line);
   }
+  // Last, where who reads a long log looks first.
+  for (const violation of violations.slice(0, MAX_SHOWN_VIOLATIONS))
+    console.log(`\n${violation.slice(0, 1500)}`);
   const only = options.faults === FAULT_NAMES ? '' : ` --faults ${options.faults.join(',')}`;
   console.log(`\nthe whole history: ${file}`);
   console.log(

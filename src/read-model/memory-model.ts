@@ -84,7 +84,9 @@ export class MemoryModel extends Accumulation {
     const score = (member: string): string | null => {
       const sum = ranking?.get(member);
       if (sum !== undefined) return String(-sum);
-      return list?.has(Number(member)) === true ? member : null;
+      // '03' or '' is nobody's member, though it reads as the number of one.
+      const id = Number(member);
+      return String(id) === member && list?.has(id) === true ? member : null;
     };
     return {
       type: 'zset',
