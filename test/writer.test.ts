@@ -257,6 +257,30 @@ test('two processes that race with one key fail nobody else, and go on in groups
   await expectAllToAgree();
 });
 
+test('a group stays one where another process carries out one of its requests after the other', async () => {
+  const other = await startWriteSide(place);
+  try {
+    side.groups.length = 0;
+    const keys = ['faster 1', 'faster 2', 'faster 3'];
+    mysql.holdRequest(isCommit);
+    const created = Promise.all([
+      ...Array.from({ length: 20 }, () => order()),
+      ...keys.map((key) => order(keyed(key))),
+    ]);
+    for (const [index, key] of keys.entries()) {
+      await until(() => mysql.isHolding());
+      await other.order(user(), [product(), product(second)], keyed(key));
+      mysql.holdRequest(index + 1 < keys.length ? isCommit : undefined);
+      mysql.deliverHeld();
+    }
+    expect((await created).filter(({ replayed }) => replayed)).toHaveLength(keys.length);
+    expect(side.groups).toEqual([20]);
+  } finally {
+    await other.close();
+  }
+  await expectAllToAgree();
+});
+
 test('a deletion whose duplicate was faster in another process is answered with its receipt', async () => {
   const other = await startWriteSide(place);
   try {

@@ -27,7 +27,7 @@ export interface WriterOptions {
   maxWaiting: number;
 }
 
-/** Attempts of a command that is carried out alone. */
+/** Attempts of a command that is carried out alone, and of a group as one. */
 const MAX_ATTEMPTS = 6;
 /**
  * Commands of a failed group that are carried out alone at a time. Each may hold a connection: of the default pool, some
@@ -86,8 +86,7 @@ export class Writer {
   private async carryOutGroup(group: Pending[], yieldTurn: () => void): Promise<void> {
     // Look-ups and locks take less, so its connection is dead: the others must not wait until that is certain.
     const timer = setTimeout(yieldTurn, this.options.timeoutMs / 2);
-    const isDone =
-      (await this.attempt(group, yieldTurn)) || (group.length > 1 && (await this.attempt(group)));
+    const isDone = (await this.attempt(group, yieldTurn)) || (await this.attemptAgain(group));
     clearTimeout(timer);
     if (isDone) return;
     const left = group.filter(({ isAnswered }) => !isAnswered);
@@ -101,6 +100,19 @@ export class Writer {
       if (group.length > 1 && (await this.attempt([pending]))) return;
       await this.retry(pending);
     });
+  }
+
+  /**
+   * Once; and again each time that a request was carried out by another instance, too. The next look-up finds what that one
+   * left in the log, so each time there is one less. Alone, the others would lose much for it.
+   */
+  private async attemptAgain(group: Pending[]): Promise<boolean> {
+    if (group.length === 1) return false;
+    for (let attempt = 2; attempt <= MAX_ATTEMPTS; attempt++) {
+      if (await this.attempt(group)) return true;
+      if (!group.some(({ isAnswered, failure }) => !isAnswered && failureOf(failure) === 'duplicate')) break;
+    }
+    return false;
   }
 
   private async retry(pending: Pending): Promise<void> {
