@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Clients } from './clients';
+import { forgetDivergence } from './damage';
 import type { FaultName } from './faults';
 import { heal } from './healing';
 import { inject } from './inject';
 import { judge } from './judge';
 import { Random } from './random';
-import { MYSQL_RESTORED, restoreBackup } from './restored';
 import type { RunOptions } from './run';
 import type { Servers } from './servers';
 import { ready, setStage, type Stage } from './stage';
@@ -23,12 +22,12 @@ export async function measureHealing(
   servers: Servers,
   build: string,
   { seed, rounds, faults, clients: count }: Options,
-  told: (fault: FaultName | typeof MYSQL_RESTORED, times: number[]) => void,
+  told: (fault: FaultName, times: number[]) => void,
 ): Promise<string[]> {
   const stage = await setStage(servers, build);
   stage.repairsDamage = false; // the question is how long the scheduled verification takes
   try {
-    const clients = new Clients(stage.services, stage.history);
+    const { clients } = stage;
     await clients.fillCatalogue();
     const random = new Random(seed);
     clients.start(count, random.fork());
@@ -39,30 +38,24 @@ export async function measureHealing(
         await delay(500);
         if (!(await inject(stage, name, random.fork()))) continue;
         clients.pause();
-        times.push(await heal(stage, clients, random));
+        times.push(await heal(stage, random));
+        if (name === 'mysql-restored') await startAnew(stage);
         for (const window of stage.history.damage) window.to = Math.min(window.to, stage.history.now());
       }
       told(name, times);
     }
     await clients.stop();
-    const { violations } = await judge(stage, clients);
-    // From here on orders are missing that were acknowledged: a backup has no newer ones. Only the healing counts.
-    const times: number[] = [];
-    while (times.length < rounds) {
-      if (times.length > 0) await startAnew(stage);
-      await restoreBackup(servers.mysql, clients, () => clients.start(count, random.fork()));
-      times.push(await heal(stage, clients, random));
-    }
-    told(MYSQL_RESTORED, times);
-    return violations;
+    return (await judge(stage)).violations;
   } finally {
     await stage.close();
   }
 }
 
 /** A service that sees two other histories within a minute takes them for a copy of the database, and stops rebuilding. */
-async function startAnew({ services }: Stage): Promise<void> {
+async function startAnew(stage: Stage): Promise<void> {
+  const { services } = stage;
   await Promise.all(services.map((service) => service.terminate()));
   for (const service of services) service.start();
   await Promise.all(services.map((service) => ready(service)));
+  forgetDivergence(stage);
 }

@@ -31,6 +31,10 @@ export class Clients {
   private promised: { position: number; told: string } | undefined;
   private running = false;
   private paused = false;
+  private readsOnly = false;
+  private commandsUnderWay = 0;
+  /** How often the database was another one from one moment to the next. */
+  private restores = 0;
   private loops: Promise<void>[] = [];
 
   constructor(
@@ -70,9 +74,29 @@ export class Clients {
     this.loops = [];
   }
 
-  /** MySQL was restored: positions that were told before mean nothing in its history. */
+  /** Carries out `work` while nobody has a command under way, or begins one. Reads go on. */
+  async withoutCommands<T>(work: () => Promise<T>): Promise<T> {
+    this.readsOnly = true;
+    try {
+      while (this.commandsUnderWay > 0) await delay(10);
+      return await work();
+    } finally {
+      this.readsOnly = false;
+    }
+  }
+
+  /** MySQL is being restored: positions that were told before mean nothing in its log. */
   forgetPositions(): void {
     this.promised = undefined;
+    this.restores += 1;
+  }
+
+  /** Of the orders that could be deleted, those stay whose creation is in the log: ids of others will be given again. */
+  forgetOrdersExcept(isLogged: (operation: Operation) => boolean): void {
+    const kept = this.living.filter(({ attempts }) =>
+      attempts.some((attempt) => attempt.outcome === 'ok' && isLogged(attempt)),
+    );
+    this.living.splice(0, this.living.length, ...kept);
   }
 
   pause(): void {
@@ -95,6 +119,11 @@ export class Clients {
     return this.attempt(client, wish, service, key);
   }
 
+  /** Whether an attempt that failed is repeated. */
+  private get goesOn(): boolean {
+    return this.running && !this.readsOnly;
+  }
+
   private async live(client: number, random: Random, restFactor: number): Promise<void> {
     while (this.running) {
       if (!this.paused) await this.act(client, random);
@@ -104,12 +133,17 @@ export class Clients {
 
   private async act(client: number, random: Random): Promise<void> {
     const dice = random.int(1, 100);
+    if (dice > 66 || this.readsOnly) return this.readSomething(client, random);
+    this.commandsUnderWay += 1;
+    await this.command(client, random, dice).finally(() => (this.commandsUnderWay -= 1));
+  }
+
+  private async command(client: number, random: Random, dice: number): Promise<void> {
     if (dice <= 40) return this.createUntilKnown(client, random);
     if (dice <= 45) return this.createTwice(client, random);
     if (dice <= 60) return this.deleteSomething(client, random);
     if (dice <= 63) return this.orderSomethingUnknown(client, random);
-    if (dice <= 66) return this.addAndRemoveUser(client, random);
-    return this.readSomething(client, random);
+    return this.addAndRemoveUser(client, random);
   }
 
   /** With a key, an answer that was lost is asked for again, as a good client does. */
@@ -120,7 +154,7 @@ export class Clients {
       const { outcome } = await this.attempt(client, wish, random.pick(this.services), key);
       const again =
         key.key !== undefined && (outcome === 'unknown' || (outcome === 'refused' && random.chance(0.3)));
-      if (!again || !this.running) return;
+      if (!again || !this.goesOn) return;
       await delay(random.int(50, 300));
     }
   }
@@ -145,7 +179,7 @@ export class Clients {
         { method: 'DELETE', path, ...key },
         (begun) => wish.deletions.push(begun),
       );
-      if (key.key === undefined || operation.outcome !== 'unknown' || !this.running) return;
+      if (key.key === undefined || operation.outcome !== 'unknown' || !this.goesOn) return;
       await delay(random.int(50, 300));
     }
   }
@@ -185,13 +219,15 @@ export class Clients {
     ];
     const known = this.wishes.length === 0 ? undefined : orderIdOf(random.pick(this.wishes));
     if (known !== undefined) reports.push(`/orders/${known}`, `/orders/${known}`);
-    const promised = random.chance(0.5) ? this.promised : undefined;
+    const { restores } = this;
+    let promised = random.chance(0.5) ? this.promised : undefined;
     const operation = await this.request(client, random.pick(this.services), {
       method: 'GET',
       path: random.pick(reports),
       ...(promised === undefined ? {} : { minPosition: minPositionOf(promised, random) }),
     });
     const { status, position, reason } = operation;
+    if (restores !== this.restores) promised = undefined;
     if (status === 409 && promised !== undefined) {
       this.history.violated(`a position that had been promised is unknown: ${describe(operation)}`);
     }

@@ -159,6 +159,19 @@ async function changeCheckpoint(stage: Stage, random: Random, key: string, field
 
 const divergedAt = new WeakMap<Stage, number>();
 
+/** Whether the read model may come to be of another history now; then it is taken down that it does. */
+export function mayDiverge(stage: Stage): boolean {
+  const now = performance.now();
+  if (now - (divergedAt.get(stage) ?? -Infinity) < DIVERGED_EVERY_MS) return false;
+  divergedAt.set(stage, now);
+  return true;
+}
+
+/** The services were started anew, and remember no other history. */
+export function forgetDivergence(stage: Stage): void {
+  divergedAt.delete(stage);
+}
+
 /** A position that is not the model's: some events before, of another history, or none at all. */
 async function wrongPosition(stage: Stage, random: Random): Promise<string> {
   const nonsense = random.pick(['not a position', 'filling:nobody:1']);
@@ -171,11 +184,7 @@ async function wrongPosition(stage: Stage, random: Random): Promise<string> {
     );
     const [event] = rows;
     if (event === undefined) return nonsense;
-    const now = performance.now();
-    if (random.chance(0.7) || now - (divergedAt.get(stage) ?? -Infinity) < DIVERGED_EVERY_MS) {
-      return `${event.position}:${event.id}`;
-    }
-    divergedAt.set(stage, now);
+    if (random.chance(0.7) || !mayDiverge(stage)) return `${event.position}:${event.id}`;
     return `${Math.max(1, event.position + random.int(-5, 40))}:${randomBytes(16).toString('hex')}`;
   } finally {
     sql.destroy();

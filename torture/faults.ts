@@ -5,6 +5,7 @@ import { MYSQL_FAULTS } from './mysql-faults';
 import { links, PACKET_FAULTS } from './network-faults';
 import { writeAsAnotherProgram } from './other-program';
 import { REDIS_FAULTS } from './redis-faults';
+import { RESTORE_FAULTS } from './restore-faults';
 import { rebuildByHand, repairByHand } from './resync-by-hand';
 import { runTally } from './service';
 import { SERVICE_FAULTS } from './service-faults';
@@ -16,6 +17,7 @@ export const FAULTS = {
   ...SERVICE_FAULTS,
   ...REDIS_FAULTS,
   ...MYSQL_FAULTS,
+  ...RESTORE_FAULTS,
   'other-program': {
     resource: 'rows',
     about: 'another program inserts, changes and deletes orders, users and products, in MySQL itself',

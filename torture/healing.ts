@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkKeys } from './check';
-import type { Clients } from './clients';
 import type { Random } from './random';
 import { dumpRedis } from './redis-dump';
 import { repairByHand, verifyByHand } from './resync-by-hand';
@@ -13,13 +12,8 @@ const SWEEP_ATTEMPTS = 60;
 const SWEEP_PAUSE_MS = 500;
 
 /** Waits until every service takes orders, every report shows them, and every key is right. @returns how long it took. */
-export async function heal(
-  stage: Stage,
-  clients: Clients,
-  random: Random,
-  withinMs = HEAL_WITHIN_MS,
-): Promise<number> {
-  const { history } = stage;
+export async function heal(stage: Stage, random: Random, withinMs = HEAL_WITHIN_MS): Promise<number> {
+  const { clients, history } = stage;
   const beganAt = history.now();
   const isOverdue = () => history.now() - beganAt > withinMs;
   for (const service of stage.services) {

@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs';
+import type { LogEvent } from './truth';
 
 /** What a client asked for, and what it was told. */
 export interface Operation {
@@ -48,6 +49,13 @@ export interface DamageWindow {
   keys?: string[];
 }
 
+/** A log that a restored backup took the place of. */
+export interface LostLog {
+  events: LogEvent[];
+  /** From when on nothing is added to it any more. */
+  endedAt: number;
+}
+
 interface Finding {
   key: string;
   expected: string;
@@ -63,6 +71,8 @@ export class History {
   readonly faults: FaultRecord[] = [];
   /** Times in which keys were damaged on purpose: no report is promised to be right until a repair has gone over them. */
   readonly damage: DamageWindow[] = [];
+  /** The logs before each restored backup, oldest first. */
+  readonly lostLogs: LostLog[] = [];
   /** What is wrong, as it was noticed during the run. */
   readonly violations: string[] = [];
   /** What else is worth knowing: faults that could not be injected. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { Fault } from './fault';
 import { SERVICE_USER } from './servers';
-import type { Stage } from './stage';
+import { withAdmin } from './stage';
 
 /** The least that MariaDB takes for `max_connections`. */
 const LEAST_CONNECTIONS = 10;
@@ -128,11 +128,6 @@ export const MYSQL_FAULTS = {
       }),
   },
 } as const satisfies Record<string, Fault>;
-
-async function withAdmin<T>(stage: Stage, work: (sql: Connection) => Promise<T>): Promise<T> {
-  const sql = await stage.connect();
-  return work(sql).finally(() => sql.destroy());
-}
 
 /** Sets a global variable for a while. */
 async function withGlobal(

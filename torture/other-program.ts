@@ -13,6 +13,11 @@ type OwnRows = Record<Table, number[]>;
 
 const ownRows = new WeakMap<Stage, OwnRows>();
 
+/** MySQL was restored: ids of its rows may be given to the clients' orders. */
+export function forgetOwnRows(stage: Stage): void {
+  ownRows.delete(stage);
+}
+
 interface Written {
   /** In the words of the report. */
   about: string;

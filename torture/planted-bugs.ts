@@ -1,6 +1,5 @@
 import type { Edit } from './build';
 import type { FaultName } from './faults';
-import { MYSQL_RESTORED } from './restored';
 
 /** A bug of a kind that services like this one have had. The checker must catch it. */
 export interface PlantedBug {
@@ -8,8 +7,8 @@ export interface PlantedBug {
   about: string;
   /** What makes a copy of the sources have it. */
   edits: Edit[];
-  /** Those under which it shows, in rounds of all of them; or MySQL is restored, once. */
-  faults: FaultName[] | typeof MYSQL_RESTORED;
+  /** Those under which it shows, in rounds of all of them. */
+  faults: FaultName[];
   seconds: number;
   /** Where it needs many. */
   clients?: number;
@@ -307,9 +306,9 @@ export const PLANTED_BUGS: PlantedBug[] = [
         replace: 'if (positions.length > 0) return [...positions];',
       },
     ],
-    faults: MYSQL_RESTORED,
-    seconds: 0,
-    caughtBy: /an answer states another event|an answer states a position beyond the log/,
+    faults: ['mysql-restored'],
+    seconds: 12,
+    caughtBy: /an answer from a log that was lost before|a read is not what the log says/,
   },
   {
     name: 'reads-give-up',

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { FAULT_NAMES, faultOf, type FaultName } from './faults';
-import { MYSQL_RESTORED } from './restored';
 
 /** What a torture leaves behind for the report. */
 export type Recorded =
@@ -82,27 +81,15 @@ export async function printReport(files: string[]): Promise<void> {
     const times = records.flatMap((record) =>
       record.kind === 'healing' ? (record.healing[fault] ?? []) : [],
     );
-    console.log(`| ${fault} | ${aboutOf(fault)} | ${counts.join(' | ')} | ${worst(times)} |`);
+    console.log(`| ${fault} | ${faultOf(fault).about} | ${counts.join(' | ')} | ${worst(times)} |`);
   }
-  const restored = records.flatMap((record) =>
-    record.kind === 'healing' ? (record.healing[MYSQL_RESTORED] ?? []) : [],
-  );
-  console.log(
-    `| ${MYSQL_RESTORED} | ${aboutOf(MYSQL_RESTORED)} | ${servers.map(() => 'alone only').join(' | ')} | ${worst(restored)} |`,
-  );
 }
 
 export function healingTable(healing: Record<string, number[]>): string {
   const rows = Object.entries(healing).map(
-    ([fault, times]) => `| ${fault} | ${aboutOf(fault)} | ${worst(times)} |`,
+    ([fault, times]) => `| ${fault} | ${faultOf(fault as FaultName).about} | ${worst(times)} |`,
   );
   return ['| fault | what it is | worst time to heal |', '| --- | --- | --- |', ...rows].join('\n');
-}
-
-function aboutOf(fault: string): string {
-  return fault === MYSQL_RESTORED
-    ? 'MySQL gets back the files that it had before the last orders: a restored backup, a failover that lost commits'
-    : faultOf(fault as FaultName).about;
 }
 
 /** "8 to 64" */

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Clients } from './clients';
 import { fuzz } from './contract';
 import { FAULTS, type FaultName } from './faults';
 import { inject } from './inject';
@@ -55,10 +54,9 @@ export interface RunResult {
 /** One run: clients and faults, then quiet, then the checker. */
 export async function run(servers: Servers, build: string, options: RunOptions): Promise<RunResult> {
   const stage = await setStage(servers, build);
-  const { history } = stage;
+  const { history, clients } = stage;
   const groups = new GroupMeter(stage.services);
   try {
-    const clients = new Clients(stage.services, history);
     await clients.fillCatalogue();
     const random = new Random(options.seed);
     clients.start(options.clients, random.fork());
@@ -73,12 +71,12 @@ export async function run(servers: Servers, build: string, options: RunOptions):
     const { caughtBy } = options;
     let healMs: number | undefined;
     let fuzzed = 0;
-    let verdict = caughtBy === undefined ? undefined : await judge(stage, clients);
+    let verdict = caughtBy === undefined ? undefined : await judge(stage);
     if (verdict === undefined || !verdict.violations.some((violation) => caughtBy?.test(violation))) {
       const withinMs = caughtBy === undefined ? HEAL_WITHIN_MS : PLANTED_HEAL_WITHIN_MS;
-      healMs = await heal(stage, clients, random, withinMs);
+      healMs = await heal(stage, random, withinMs);
       if (caughtBy === undefined) await sweep(stage);
-      verdict = await judge(stage, clients);
+      verdict = await judge(stage);
       verdict.violations.push(...(await judgeRest(stage, verdict.truth)));
       if (caughtBy === undefined) fuzzed = await fuzzOne(stage, random, options.seed, verdict.violations);
     }

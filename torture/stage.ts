@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Clients } from './clients';
 import { History } from './history';
 import { freePort, Proxy, proxyDatabase, proxyRedis } from './proxy';
 import { connectSql, DATABASE_PREFIX, SERVICE_USER, type Servers } from './servers';
@@ -37,6 +38,7 @@ export interface Stage {
   root: string;
   redis: Redis;
   history: History;
+  clients: Clients;
   /** Whether damage to keys is followed by a repair at once; else the services find it by themselves. */
   repairsDamage: boolean;
   /** A connection to the run's database as a user that may do anything, past the proxies. */
@@ -101,6 +103,7 @@ export async function setStage(
     root: await readRoot(connect),
     redis,
     history,
+    clients: new Clients(services, history),
     repairsDamage: true,
     connect,
     async close() {
@@ -112,6 +115,12 @@ export async function setStage(
       });
     },
   };
+}
+
+/** Does something over a connection of its own, past the proxies, as a user that may do anything. */
+export async function withAdmin<T>(stage: Stage, work: (sql: Connection) => Promise<T>): Promise<T> {
+  const sql = await stage.connect();
+  return work(sql).finally(() => sql.destroy());
 }
 
 async function dropDatabase(servers: Servers, name: string): Promise<void> {
