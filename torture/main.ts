@@ -8,7 +8,7 @@ import { nextRun, sourcesId } from './campaign';
 import { FAULT_NAMES, type FaultName } from './faults';
 import { PLANTED_BUGS, type PlantedBug } from './planted-bugs';
 import { healingTable, printReport, type Recorded } from './report';
-import { run, type RunResult } from './run';
+import { run, type RunOptions, type RunResult } from './run';
 import { startServers, type Servers } from './servers';
 
 /** Milliseconds of history before and after the first thing that is wrong. */
@@ -79,11 +79,11 @@ async function main(argv: string[]): Promise<number> {
 }
 
 async function torture(servers: Servers, build: string, options: Options): Promise<number> {
-  for (const { seed, clients } of runsOf(options, servers.mysqlVersion)) {
+  for (const { seed, clients, faults: injected } of runsOf(options, servers.mysqlVersion)) {
     const result = await run(servers, build, {
       seed,
       clients,
-      faults: options.faults,
+      faults: injected,
       durationMs: options.seconds * 1000,
       gapMs: options.gap,
     });
@@ -105,7 +105,7 @@ async function torture(servers: Servers, build: string, options: Options): Promi
       ...result,
     });
     if (result.violations.length > 0) {
-      await explain(result, { ...options, clients });
+      await explain(result, { ...options, clients, faults: injected });
       return 1;
     }
   }
@@ -113,11 +113,11 @@ async function torture(servers: Servers, build: string, options: Options): Promi
 }
 
 function* runsOf(
-  { seed: first, runs, clients, campaign, out }: Options,
+  { seed: first, runs, clients, faults, campaign, out }: Options,
   mysql: string,
-): Generator<{ seed: number; clients: number }> {
+): Generator<Pick<RunOptions, 'seed' | 'clients' | 'faults'>> {
   if (campaign === undefined) {
-    for (let seed = first; seed < first + runs; seed++) yield { seed, clients };
+    for (let seed = first; seed < first + runs; seed++) yield { seed, clients, faults };
     return;
   }
   if (out === undefined) throw new Error('a campaign needs --out');
@@ -213,7 +213,7 @@ async function explain({ seed, violations, history }: RunResult, options: Option
   // Last, where who reads a long log looks first.
   for (const violation of violations.slice(0, MAX_SHOWN_VIOLATIONS))
     console.log(`\n${violation.slice(0, 1500)}`);
-  const only = options.faults === FAULT_NAMES ? '' : ` --faults ${options.faults.join(',')}`;
+  const only = options.faults.length === FAULT_NAMES.length ? '' : ` --faults ${options.faults.join(',')}`;
   console.log(`\nthe whole history: ${file}`);
   console.log(
     `again: npm run torture -- --seed ${seed} --seconds ${options.seconds} --gap ${options.gap} ` +

@@ -27,13 +27,15 @@ export function scheduleOf(
   const injections: Injection[] = [];
   let round: FaultName[] = [];
   for (let atMs = random.int(0, gapMs); atMs < durationMs; atMs += random.int(1, 2 * gapMs)) {
-    if (round.length === 0) round = random.shuffled(faults).filter((name) => isInRound(name, random));
+    if (round.length === 0) round = roundOf(faults, random);
     const fault = round.pop();
     if (fault !== undefined) injections.push({ atMs, fault, seed: random.int(0, 0x7fffffff) });
   }
   return injections;
 }
 
-function isInRound(name: FaultName, random: Random): boolean {
-  return faultOf(name).isRare !== true || random.chance(SHARE_OF_RARE);
+function roundOf(faults: FaultName[], random: Random): FaultName[] {
+  const isRare = (name: FaultName) => faultOf(name).isRare === true;
+  const onlyRare = faults.every(isRare);
+  return random.shuffled(faults).filter((name) => onlyRare || !isRare(name) || random.chance(SHARE_OF_RARE));
 }
