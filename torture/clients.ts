@@ -107,16 +107,14 @@ export class Clients {
     this.paused = false;
   }
 
-  /** Creates an order through one service. */
-  async create(
-    client: number,
-    random: Random,
-    service: Service,
-    keyed = random.chance(0.6),
-  ): Promise<Operation> {
+  /** Creates an order through one service, and reads it there. @returns whether both succeeded. */
+  async orderAndRead(random: Random, service: Service): Promise<boolean> {
     const wish = this.newWish(random);
-    const key = keyed ? { key: `key-${++this.keys}` } : {};
-    return this.attempt(client, wish, service, key);
+    const { outcome, body } = await this.attempt(-1, wish, service, {});
+    if (outcome !== 'ok') return false;
+    const { order_id: id, projected } = body as { order_id: number; projected: boolean };
+    if (!projected) return false;
+    return (await this.request(-1, service, { method: 'GET', path: `/orders/${id}` })).outcome === 'ok';
   }
 
   /** Whether an attempt that failed is repeated. */
