@@ -9,7 +9,7 @@ import type { Database, Databases } from '../../mysql/pool';
 import type { Keys } from '../../read-model/keys';
 import type { LiveGeneration } from '../../read-model/live';
 import type { Redis } from '../../redis/client';
-import { Loop } from '../loop';
+import { Loop } from '../../loop';
 import { applyEvents } from './apply-events';
 import { catchUp } from './catch-up';
 import { Freshness } from './freshness';

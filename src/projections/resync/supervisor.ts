@@ -4,7 +4,7 @@ import { Problem } from '../../domain/problems';
 import { failureOf } from '../../mysql/failures';
 import type { Keys } from '../../read-model/keys';
 import { isOutOfMemory, isUnreachable } from '../../redis/client';
-import { Loop } from '../loop';
+import { Loop } from '../../loop';
 import { GenerationLost } from '../projector/generation-lost';
 import type { LagStatus } from '../projector/lag';
 import {
