@@ -3,6 +3,7 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { Connections } from './connections';
 import { describeProblems, exampleOf, PROBLEM_JSON, problemsIn } from './problems';
+import { route } from './route';
 import type { App } from './server';
 
 const DESCRIPTION =
@@ -37,9 +38,12 @@ export async function describeApi(app: App, version: string): Promise<void> {
 /** The document as JSON, made once. */
 export function openApiRoute(app: App): void {
   let document: Buffer | undefined;
-  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
-    document ??= Buffer.from(JSON.stringify(app.swagger()));
-    return reply.type('application/json').send(document);
+  route(app, 'GET /openapi.json', {
+    schema: { hide: true },
+    handler: (_request, reply) => {
+      document ??= Buffer.from(JSON.stringify(app.swagger()));
+      return reply.type('application/json').send(document);
+    },
   });
 }
 

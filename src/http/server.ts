@@ -21,6 +21,7 @@ import type { HttpContext } from './context';
 import { FailureLog } from './failure-log';
 import { describeApi, docsRoutes, openApiRoute } from './openapi';
 import { pathOf, routeNotFound, sendProblem } from './problems';
+import { route } from './route';
 import { catalogueRoutes } from './routes/catalogue';
 import { operationsRoutes } from './routes/operations';
 import { orderRoutes } from './routes/orders';
@@ -117,9 +118,10 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     operationsRoutes(typed, context);
     openApiRoute(typed);
     const about = { name: 'Tally', version, openapi: '/openapi.json' };
-    typed.get('/', { schema: { hide: true } }, () =>
-      config.DOCS === 'on' ? { ...about, docs: '/docs' } : about,
-    );
+    route(typed, 'GET /', {
+      schema: { hide: true },
+      handler: () => (config.DOCS === 'on' ? { ...about, docs: '/docs' } : about),
+    });
     refuseOtherMethods(routes, methods);
     done();
   });

@@ -23,6 +23,7 @@ import { commandRoute } from '../command-route';
 import type { HttpContext } from '../context';
 import { problemResponses } from '../problems';
 import { cursor, idInUrl, limit, type Parsed } from '../requests';
+import { route } from '../route';
 import type { App } from '../server';
 
 const price = z
@@ -60,8 +61,9 @@ const tags = ['catalogue'];
 export function catalogueRoutes(app: App, context: HttpContext): void {
   const { writer, database } = context;
 
-  app.post(
-    '/products',
+  route(
+    app,
+    'POST /products',
     commandRoute(
       context,
       {
@@ -84,8 +86,9 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
     ),
   );
 
-  app.delete(
-    '/products/:id',
+  route(
+    app,
+    'DELETE /products/:id',
     commandRoute(
       context,
       {
@@ -102,8 +105,9 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
     ),
   );
 
-  app.get(
-    '/products/:id',
+  route(
+    app,
+    'GET /products/:id',
     catalogueRoute(
       {
         operationId: 'getProduct',
@@ -116,8 +120,9 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
     ),
   );
 
-  app.get(
-    '/products',
+  route(
+    app,
+    'GET /products',
     catalogueRoute(
       {
         operationId: 'listProducts',
@@ -129,8 +134,9 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
     ),
   );
 
-  app.post(
-    '/users',
+  route(
+    app,
+    'POST /users',
     commandRoute(
       context,
       {
@@ -152,8 +158,9 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
     ),
   );
 
-  app.delete(
-    '/users/:id',
+  route(
+    app,
+    'DELETE /users/:id',
     commandRoute(
       context,
       {
@@ -170,8 +177,9 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
     ),
   );
 
-  app.get(
-    '/users/:id',
+  route(
+    app,
+    'GET /users/:id',
     catalogueRoute(
       {
         operationId: 'getUser',
@@ -184,8 +192,9 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
     ),
   );
 
-  app.get(
-    '/users',
+  route(
+    app,
+    'GET /users',
     catalogueRoute(
       { operationId: 'listUsers', summary: 'Users by ascending id', querystring: page, answer: userPage },
       ({ query }) => listUsers(database, query),

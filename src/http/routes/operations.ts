@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { readiness, readModelStatus } from '../../projections/status';
 import type { HttpContext } from '../context';
 import { problemResponses } from '../problems';
+import { route } from '../route';
 import type { App } from '../server';
 
 const health = z.object({ status: z.literal('ok') });
@@ -20,49 +21,41 @@ export function operationsRoutes(app: App, context: HttpContext): void {
     schema: { tags, operationId, summary, response: { 200: health, ...problems } },
     handler: () => ({ status: 'ok' as const }),
   });
-  app.get('/health-check', saysOk('healthCheck', 'Says ok'));
-  app.get('/health/live', saysOk('healthLive', 'The process is alive'));
+  route(app, 'GET /health-check', saysOk('healthCheck', 'Says ok'));
+  route(app, 'GET /health/live', saysOk('healthLive', 'The process is alive'));
 
-  app.get(
-    '/health/ready',
-    {
-      schema: {
-        tags,
-        operationId: 'healthReady',
-        summary: 'Whether to send requests here, with the reason for each part',
-        response: { ...problems, 200: readiness, 503: readiness },
-      },
+  route(app, 'GET /health/ready', {
+    schema: {
+      tags,
+      operationId: 'healthReady',
+      summary: 'Whether to send requests here, with the reason for each part',
+      response: { ...problems, 200: readiness, 503: readiness },
     },
-    async (_request, reply) => {
+    handler: async (_request, reply) => {
       const answer = await context.readiness();
       return reply.code(answer.status === 'ready' ? 200 : 503).send(answer);
     },
-  );
+  });
 
-  app.get(
-    '/read-model',
-    {
-      schema: {
-        tags,
-        operationId: 'getReadModel',
-        summary:
-          'Which read model is live, how far behind it is, what the last verification found, what is going on',
-        response: { 200: readModelStatus, ...problems },
-      },
+  route(app, 'GET /read-model', {
+    schema: {
+      tags,
+      operationId: 'getReadModel',
+      summary:
+        'Which read model is live, how far behind it is, what the last verification found, what is going on',
+      response: { 200: readModelStatus, ...problems },
     },
-    async () => context.readModelStatus(),
-  );
+    handler: async () => context.readModelStatus(),
+  });
 
-  app.get(
-    '/metrics',
-    {
-      schema: {
-        tags,
-        operationId: 'getMetrics',
-        summary: 'Metrics in the Prometheus text format',
-        response: { 200: metricsText, ...problems },
-      },
+  route(app, 'GET /metrics', {
+    schema: {
+      tags,
+      operationId: 'getMetrics',
+      summary: 'Metrics in the Prometheus text format',
+      response: { 200: metricsText, ...problems },
     },
-    async (_request, reply) => reply.type(context.metrics.contentType).send(await context.metrics.text()),
-  );
+    handler: async (_request, reply) =>
+      reply.type(context.metrics.contentType).send(await context.metrics.text()),
+  });
 }

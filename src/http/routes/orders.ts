@@ -10,6 +10,7 @@ import { commandRoute } from '../command-route';
 import type { HttpContext } from '../context';
 import { readRoute } from '../read-route';
 import { cursor, idInUrl, limit } from '../requests';
+import { route } from '../route';
 import type { App } from '../server';
 
 const newOrder = z
@@ -42,8 +43,9 @@ const tags = ['orders'];
 export function orderRoutes(app: App, context: HttpContext): void {
   const { writer, maxOrderTotal, reader } = context;
 
-  app.post(
-    '/orders',
+  route(
+    app,
+    'POST /orders',
     commandRoute(
       context,
       {
@@ -66,8 +68,9 @@ export function orderRoutes(app: App, context: HttpContext): void {
     ),
   );
 
-  app.delete(
-    '/orders/:id',
+  route(
+    app,
+    'DELETE /orders/:id',
     commandRoute(
       context,
       {
@@ -84,8 +87,9 @@ export function orderRoutes(app: App, context: HttpContext): void {
     ),
   );
 
-  app.get(
-    '/orders/:id',
+  route(
+    app,
+    'GET /orders/:id',
     readRoute(
       {
         tags,
@@ -99,8 +103,9 @@ export function orderRoutes(app: App, context: HttpContext): void {
     ),
   );
 
-  app.get(
-    '/orders',
+  route(
+    app,
+    'GET /orders',
     readRoute(
       {
         tags,

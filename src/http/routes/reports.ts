@@ -9,6 +9,7 @@ import { readSummary, summary } from '../../queries/summary';
 import type { HttpContext } from '../context';
 import { readRoute } from '../read-route';
 import { checkRange, idInUrl, limit, range, withRange } from '../requests';
+import { route } from '../route';
 import type { App } from '../server';
 
 const DEFAULT_SALES_DAYS = 30;
@@ -27,8 +28,9 @@ const tags = ['reports'];
 
 /** The sales reports, from Redis alone. */
 export function reportRoutes(app: App, { reader }: HttpContext): void {
-  app.get(
-    '/orders/reports/best-sellers',
+  route(
+    app,
+    'GET /orders/reports/best-sellers',
     readRoute(
       {
         tags,
@@ -43,8 +45,9 @@ export function reportRoutes(app: App, { reader }: HttpContext): void {
     ),
   );
 
-  app.get(
-    '/orders/reports/highest-spenders',
+  route(
+    app,
+    'GET /orders/reports/highest-spenders',
     readRoute(
       {
         tags,
@@ -57,8 +60,9 @@ export function reportRoutes(app: App, { reader }: HttpContext): void {
     ),
   );
 
-  app.get(
-    '/orders/reports/sales',
+  route(
+    app,
+    'GET /orders/reports/sales',
     readRoute(
       {
         tags,
@@ -74,8 +78,9 @@ export function reportRoutes(app: App, { reader }: HttpContext): void {
     ),
   );
 
-  app.get(
-    '/orders/reports/summary',
+  route(
+    app,
+    'GET /orders/reports/summary',
     readRoute(
       {
         tags,
@@ -88,8 +93,9 @@ export function reportRoutes(app: App, { reader }: HttpContext): void {
     ),
   );
 
-  app.get(
-    '/products/:id/sales',
+  route(
+    app,
+    'GET /products/:id/sales',
     readRoute(
       {
         tags,

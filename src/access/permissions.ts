@@ -1,0 +1,15 @@
+/** What a caller may be allowed to do. The permissions of a program's keys are also called their scopes. */
+export const PERMISSIONS = {
+  'orders:write': 'create and delete orders',
+  'catalogue:write': 'add and remove products and users',
+  'reports:read': 'read orders, reports, products and users',
+  admin: 'everything',
+} as const;
+
+export type Permission = keyof typeof PERMISSIONS;
+
+export const ALL_PERMISSIONS = Object.keys(PERMISSIONS) as Permission[];
+
+export function permits(granted: ReadonlySet<Permission>, needed: Permission): boolean {
+  return granted.has(needed) || granted.has('admin');
+}

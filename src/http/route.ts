@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifySchema, RawServerDefault, RouteGenericInterface, RouteOptions } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Permission } from '../access/permissions';
+import type { App } from './server';
+
+/** `open`: everybody. `docs` and `metrics`: as `PUBLIC_ROUTES` says. Else the permission that a caller needs. */
+export type Access = 'open' | 'docs' | 'metrics' | Permission;
+
+/**
+ * Every route of the API, and who may call it. A route that is not here cannot be added; the OpenAPI document, the README's
+ * table and the test of every route with every kind of caller are made of it.
+ */
+export const ROUTES = {
+  'POST /orders': 'orders:write',
+  'DELETE /orders/:id': 'orders:write',
+  'GET /orders/:id': 'reports:read',
+  'GET /orders': 'reports:read',
+
+  'GET /orders/reports/best-sellers': 'reports:read',
+  'GET /orders/reports/highest-spenders': 'reports:read',
+  'GET /orders/reports/sales': 'reports:read',
+  'GET /orders/reports/summary': 'reports:read',
+  'GET /products/:id/sales': 'reports:read',
+
+  'POST /products': 'catalogue:write',
+  'DELETE /products/:id': 'catalogue:write',
+  'GET /products/:id': 'reports:read',
+  'GET /products': 'reports:read',
+  'POST /users': 'catalogue:write',
+  'DELETE /users/:id': 'catalogue:write',
+  'GET /users/:id': 'reports:read',
+  'GET /users': 'reports:read',
+
+  'GET /health-check': 'open',
+  'GET /health/live': 'open',
+  'GET /health/ready': 'open',
+  'GET /read-model': 'reports:read',
+  'GET /metrics': 'metrics',
+  'GET /openapi.json': 'docs',
+  'GET /': 'open',
+} as const satisfies Record<`${Method} /${string}`, Access>;
+
+type Method = 'GET' | 'POST' | 'DELETE';
+
+export type RouteName = keyof typeof ROUTES;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may call the route. */
+    access?: Access;
+  }
+}
+
+type Handler<S extends FastifySchema> = RouteOptions<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  RouteGenericInterface,
+  unknown,
+  S,
+  ZodTypeProvider
+>['handler'];
+
+/** Adds a route of the table. */
+export function route<S extends FastifySchema>(
+  app: App,
+  name: RouteName,
+  { schema, handler }: { schema: S; handler: Handler<S> },
+): void {
+  const [method = '', url = ''] = name.split(' ');
+  app.route({ method, url, schema, handler, config: { access: ROUTES[name] } });
+}
