@@ -1,4 +1,6 @@
 import type { RowDataPacket } from 'mysql2/promise';
+import { pino } from 'pino';
+import { connectRedis, redisReady } from '../src/redis/client';
 import { proxyDatabase, proxyRedis, type Proxy } from '../torture/proxy';
 import {
   newPlace,
@@ -231,6 +233,24 @@ test('connections that are dead at the other end are given up, and made anew', a
   await until(async () => (await order()).status === 201);
   await caughtUp(place);
   await expectReportsToBeRight();
+});
+
+test('a connection to Redis that nobody uses is made anew, too', async () => {
+  const { proxy, url } = await proxyRedis(place.config.REDIS_URL);
+  const config = { ...place.config, REDIS_URL: url, REDIS_TIMEOUT_MS: 200 };
+  const idle = connectRedis(config, 'idle', pino({ level: 'silent' }));
+  try {
+    await redisReady(idle, 5000);
+    proxy.halfOpen();
+    let isClosed = false;
+    idle.once('close', () => (isClosed = true));
+    await until(() => isClosed);
+    await redisReady(idle, 5000);
+    expect(await idle.ping()).toBe('PONG');
+  } finally {
+    idle.disconnect();
+    await proxy.close();
+  }
 });
 
 test('packets that vanish for a while cost no more than that while', async () => {

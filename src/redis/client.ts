@@ -35,6 +35,12 @@ function openRedis(config: RedisConfig, name: string): Redis {
   });
 }
 
+/**
+ * How often every connection is tried. One that nobody has used for a while may be dead at the other end, dropped by a
+ * firewall without a word: the next request over it would be the one that finds out.
+ */
+const HEARTBEAT_MS = 1_000;
+
 /** A client that connects by itself, again and again, and says in the log when Redis goes away and comes back. */
 export function connectRedis(config: RedisConfig, name: string, log: Logger): Redis {
   const redis = openRedis(config, name);
@@ -59,6 +65,10 @@ export function connectRedis(config: RedisConfig, name: string, log: Logger): Re
       if (error instanceof TooOld) log.error({ client: name }, error.message);
     });
   });
+  const heartbeat = setInterval(() => {
+    if (redis.status === 'ready') redis.ping().catch(() => undefined); // the connection ends, and the log says so
+  }, HEARTBEAT_MS);
+  redis.once('end', () => clearInterval(heartbeat));
   redis.connect().catch(() => {
     // The error event tells the log; ioredis goes on trying.
   });
