@@ -67,7 +67,8 @@ export function connectRedis(config: RedisConfig, name: string, log: Logger): Re
   });
   const heartbeat = setInterval(() => {
     if (redis.status === 'ready') redis.ping().catch(() => undefined); // the connection ends, and the log says so
-  }, HEARTBEAT_MS);
+  }, HEARTBEAT_MS).unref();
+  // Unref'd besides: a client that is closed while it waits to connect again does not tell of its end.
   redis.once('end', () => clearInterval(heartbeat));
   redis.connect().catch(() => {
     // The error event tells the log; ioredis goes on trying.
