@@ -18,7 +18,7 @@ export function checkAvailability({
   const told: string[] = [];
   let judged = 0;
   for (const operation of operations) {
-    if (operation.disturbed === true || faults.some((fault) => mayHinder(fault, operation))) continue;
+    if (operation.disturbed === true || faults.some((fault) => mayHinder(fault, operation, faults))) continue;
     judged += 1;
     if (operation.status === 0 || operation.status >= 500) {
       told.push(`a request failed that nothing hindered: ${describe(operation)}`);
@@ -27,17 +27,28 @@ export function checkAvailability({
   return { faults: told.slice(0, MAX_TOLD), judged };
 }
 
-function mayHinder({ fault, detail, startedAt, endedAt }: FaultRecord, operation: Operation): boolean {
+function mayHinder(record: FaultRecord, operation: Operation, faults: FaultRecord[]): boolean {
+  const { detail, startedAt, endedAt } = record;
   if (operation.endedAt < startedAt) return false;
   if (detail.startsWith('users ') && !namesOneOf(detail, operation)) return false;
   const [, index] = /^service (\d+)/.exec(detail) ?? [];
-  const { hinders = {}, holdsRows }: Partial<Fault> = isFault(fault) ? faultOf(fault) : {};
+  const { hinders = {}, holdsRows } = kindOf(record);
   const isElsewhere = index !== undefined && operation.service !== Number(index);
   return sidesOf(operation).some((side) => {
     if (isElsewhere && !(holdsRows === true && side === 'commands')) return false;
     const ms = hinders[side];
-    return ms !== undefined && operation.invokedAt <= endedAt + ms;
+    if (ms === undefined) return false;
+    const held =
+      side === 'commands' ? [] : faults.filter((other) => kindOf(other).keepsFromBuilding === true);
+    const ends = held.flatMap((other) =>
+      other.startedAt <= endedAt + ms && other.endedAt >= startedAt ? [other.endedAt] : [],
+    );
+    return operation.invokedAt <= Math.max(endedAt, ...ends) + ms;
   });
+}
+
+function kindOf({ fault }: FaultRecord): Partial<Fault> {
+  return isFault(fault) ? faultOf(fault) : {};
 }
 
 function sidesOf({ method, minPosition }: Operation): Side[] {

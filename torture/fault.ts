@@ -31,6 +31,8 @@ export interface Fault {
   hinders?: Partial<Record<Side, number>>;
   /** Whether whom it hits may go on holding rows in MySQL, for which the commands of every service wait. */
   holdsRows?: true;
+  /** Whether no read model can be built while it lasts: one that was lost before stays so, and reads with it. */
+  keepsFromBuilding?: true;
   /** It takes so long that it comes in few of the rounds. */
   isRare?: true;
   /**

@@ -88,12 +88,14 @@ export const REDIS_FAULTS = {
   'redis-out-of-memory': {
     resource: 'redis',
     hinders: { positions: 4000 },
+    keepsFromBuilding: true,
     about: 'maxmemory below what is used, for up to 2 s, without eviction',
     inject: async ({ redis }, random) => withShortMemory(redis, random.int(300, 2000)),
   },
   'redis-memory-short': {
     resource: 'redis',
     hinders: { positions: 4000 },
+    keepsFromBuilding: true,
     isRare: true,
     about: 'maxmemory below what is used, for 10 s, without eviction',
     inject: async ({ redis }) => withShortMemory(redis, 10_000),
