@@ -14,6 +14,8 @@ RUN npm ci --omit=dev
 
 FROM node:24-slim
 ENV NODE_ENV=production
+# Others can reach a container, so nobody is served without a key.
+ENV HOST=0.0.0.0 ACCESS=closed
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DestinationStream, Logger } from 'pino';
-import type { Config } from './config';
+import { Directory } from './access/directory';
+import { ConfigError, type Config } from './config';
 import { oneAtATime } from './concurrency';
 import { errorMessage } from './domain/errors';
+import { isLoopback } from './http/local';
 import { Metrics } from './http/metrics';
 import { buildServer } from './http/server';
 import { createLogger } from './logger';
@@ -103,10 +105,12 @@ export async function startApp(
     isLost: (keys: Keys) => supervisor.isLost(keys),
     commandTrouble: () => writer.health.trouble,
   };
+  const directory = new Directory(databases.reads, log);
   const server = await buildServer({
     config,
     version: VERSION,
     log,
+    directory,
     context: {
       writer,
       maxOrderTotal: config.MAX_ORDER_TOTAL,
@@ -123,9 +127,12 @@ export async function startApp(
     await server.close();
     await supervisor.stop();
     await projector.stop();
+    await directory.stop();
     await stores.close();
   };
   try {
+    await whenReachable(log, () => directory.load());
+    refuseOpenDoors(config, directory);
     await whenReachable(log, stores.followLog);
     for (const warning of await whenReachable(log, () => durabilityWarnings(databases.reads)))
       log.warn(warning);
@@ -135,6 +142,7 @@ export async function startApp(
       .catch((error: unknown) => {
         if (error instanceof TooOld) throw error;
       });
+    directory.start();
     projector.start();
     supervisor.start();
     return { url: await server.listen({ host: config.HOST, port: config.PORT }), close };
@@ -142,6 +150,16 @@ export async function startApp(
     await close();
     throw error;
   }
+}
+
+/** @throws ConfigError where others than programs on this machine could do everything. */
+function refuseOpenDoors({ ACCESS, HOST }: Config, directory: Directory): void {
+  if (ACCESS === 'closed' || !directory.isEmpty || isLoopback(HOST)) return;
+  throw new ConfigError(
+    `HOST is ${HOST}, which others can reach, and nobody has been given a key, so everybody could do everything. ` +
+      'Make the first key: `tally key create NAME --scopes admin`. ' +
+      'Or set ACCESS=closed, and make it while the service runs.',
+  );
 }
 
 /** Does something in MySQL that a start cannot do without; waits where it cannot be reached. */

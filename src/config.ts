@@ -64,6 +64,18 @@ export const SETTINGS = z.object({
     ),
   HOST: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   PORT: whole(3000, 0, 65_535).describe('port to listen on; 0 takes a free one'),
+  ACCESS: z
+    .enum(['auto', 'closed'])
+    .default('auto')
+    .describe(
+      '`closed`: every request needs a key. `auto`: until somebody is given a key, programs on this machine need none, and `HOST` must be a loopback address',
+    ),
+  PUBLIC_ROUTES: z
+    .enum(['none', 'docs', 'metrics', 'docs,metrics'])
+    .default('docs')
+    .describe(
+      'what needs no key besides `/` and `/health/…`: `docs` (with `/openapi.json`), `metrics`, `docs,metrics`, or `none`',
+    ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')

@@ -1,10 +1,12 @@
 import './node-version';
 import closeWithGrace from 'close-with-grace';
 import { Command, CommanderError } from 'commander';
+import { PERMISSIONS } from './access/permissions';
 import { startApp } from './app';
 import { bringSchemaUp } from './cli/command';
 import { explain, outliveReader } from './cli/explain';
 import { demoCommand, importCommand } from './cli/import';
+import { createKeyCommand, listKeysCommand, revokeKeyCommand, rotateKeyCommand } from './cli/keys';
 import { forgetCommand, newLogIdCommand } from './cli/logs';
 import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
 import { loadConfig, type Config } from './config';
@@ -14,6 +16,11 @@ import { VERSION } from './version';
 const FINDINGS_OPTION = [
   '--findings <file>',
   'write every key that differs to a file, one JSON object a line (only the first 100 are shown)',
+] as const;
+
+const EXPIRES_OPTION = [
+  '--expires <time>',
+  'when the key ends, like 24h or 90d; never, if not given',
 ] as const;
 
 const IMPORT_FILES = `
@@ -82,6 +89,27 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv, moreHelp = ''
     .command('new-log-id')
     .description('give the log of a copied database an id of its own')
     .action(run(newLogIdCommand));
+  const key = program.command('key').description('API keys of programs');
+  key
+    .command('create')
+    .argument('<name>', 'of the program')
+    .requiredOption('--scopes <list>', `what it may do, by commas: ${Object.keys(PERMISSIONS).join(', ')}`)
+    .option(...EXPIRES_OPTION)
+    .description('make the first key of a program, and print it')
+    .action(run(createKeyCommand));
+  key
+    .command('rotate')
+    .argument('<name>', 'of the program')
+    .option('--grace <time>', 'how long the keys that it has go on, like 24h or 7d', '24h')
+    .option(...EXPIRES_OPTION)
+    .description('make another key of a program, and print it')
+    .action(run(rotateKeyCommand));
+  key
+    .command('revoke')
+    .argument('<name>', 'of the program')
+    .description('end all keys of a program')
+    .action(run(revokeKeyCommand));
+  key.command('list').description('show all keys, without their secrets').action(run(listKeysCommand));
   program.command('status').description('say how far the read model is').action(run(statusCommand));
 
   try {

@@ -8,8 +8,8 @@ import type { RowDataPacket } from 'mysql2/promise';
 import { mysqlClient, redisClient } from '../dev/clients';
 import { defaultSearchPath, findProgram, quoted } from '../dev/command';
 import { startServers } from '../dev/servers';
-import { main } from '../src/main';
 import { refuseOldMysql, refuseOldRedis } from '../src/server-version';
+import { runCli } from './support/cli';
 import { privateRedis } from './support/private-redis';
 import { caughtUp, newPlace, startTally, until, type Place } from './support/tally';
 
@@ -25,22 +25,8 @@ afterEach(async () => {
   await place.close();
 });
 
-/** What a command says, and its exit code. */
-async function run(args: string[], overrides: Record<string, string> = {}) {
-  const said: string[] = [];
-  const listen = (...words: unknown[]) => void said.push(words.join(' '));
-  const spies = [
-    jest.spyOn(console, 'log').mockImplementation(listen),
-    jest.spyOn(console, 'error').mockImplementation(listen),
-    jest.spyOn(process.stdout, 'write').mockImplementation((text) => said.push(String(text)) > 0),
-  ];
-  try {
-    const exitCode = await main(args, { ...place.env, ...overrides });
-    return { exitCode, output: said.join('\n') };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-}
+const run = (args: string[], overrides: Record<string, string> = {}) =>
+  runCli(args, { ...place.env, ...overrides });
 
 test.each(['src/main.ts', 'dev/start.ts', 'dev/tally.ts'])(
   '%s refuses an old Node in one sentence',

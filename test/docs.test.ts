@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { markdownOf } from '../bench/report/markdown';
 import { plotOf } from '../bench/report/plot';
 import type { Results } from '../bench/results';
+import { PERMISSIONS } from '../src/access/permissions';
 import { loadConfig, SETTINGS } from '../src/config';
 import { formatMinor } from '../src/domain/money';
 import { PROBLEMS } from '../src/domain/problems';
+import { ROUTES, type Access, type RouteName } from '../src/http/route';
 import { FAULT_NAMES } from '../torture/faults';
 import { PLANTED_BUGS } from '../torture/planted-bugs';
 import { newPlace, startTally } from './support/tally';
@@ -44,7 +46,19 @@ test('docs/errors.md has every problem, with its status and title', () => {
   );
 });
 
-test('the README has every route', async () => {
+/** What the README says that a route needs. */
+function needs(name: string): string {
+  const access: Access | undefined = ROUTES[name as RouteName];
+  if (access === 'open') return 'nothing';
+  return access === 'docs' || access === 'metrics' ? '`reports:read`, unless public' : `\`${access}\``;
+}
+
+test('the README has every scope, and what it allows', () => {
+  const rows = Object.entries(PERMISSIONS).map(([name, meaning]) => `| \`${name}\` | ${meaning} |`);
+  expect(table(read('README.md'), '| scope | what it allows |')).toEqual(rows);
+});
+
+test('the README has every route, and what it needs', async () => {
   const place = await newPlace();
   const tally = await startTally(place);
   try {
@@ -52,8 +66,11 @@ test('the README has every route', async () => {
     const routes = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
     );
-    const listed = table(read('README.md'), '| route | what |').map((row) => row.split('`')[1] ?? '');
-    expect(listed.sort()).toEqual(routes.sort());
+    const listed = table(read('README.md'), '| route | needs | what |').map((row) =>
+      row.split(' | ').slice(0, 2),
+    );
+    const expected = routes.map((name) => [`| \`${name}\``, needs(name)]);
+    expect(new Set(listed.map(String))).toEqual(new Set(expected.map(String)));
   } finally {
     await tally.app.close();
     await place.close();

@@ -29,10 +29,13 @@ async function tables(): Promise<string[]> {
 }
 
 const ALL_TABLES = [
+  'access_version',
+  'api_keys',
   'event_head',
   'order_events',
   'order_items',
   'orders',
+  'principals',
   'products',
   'schema_migrations',
   'users',

@@ -8,7 +8,9 @@ export const PERMISSIONS = {
 
 export type Permission = keyof typeof PERMISSIONS;
 
-export const ALL_PERMISSIONS = Object.keys(PERMISSIONS) as Permission[];
+export function isPermission(text: string): text is Permission {
+  return text in PERMISSIONS;
+}
 
 export function permits(granted: ReadonlySet<Permission>, needed: Permission): boolean {
   return granted.has(needed) || granted.has('admin');

@@ -13,7 +13,7 @@ export class NotNow extends Error {
 }
 
 /** A command prints what it did; it logs nothing. */
-const NO_LOG = createLogger({ LOG_LEVEL: 'silent' });
+export const NO_LOG = createLogger({ LOG_LEVEL: 'silent' });
 
 /** Brings the schema up to date. @returns the names of the migrations that were applied. */
 export function bringSchemaUp({ DATABASE_URL, MYSQL_TIMEOUT_MS }: Config): Promise<string[]> {

@@ -7,6 +7,9 @@ export type OrderId = Brand<number, 'OrderId'>;
 export type ProductId = Brand<number, 'ProductId'>;
 export type UserId = Brand<number, 'UserId'>;
 
+/** A program or a person that may ask for something. */
+export type PrincipalId = Brand<number, 'PrincipalId'>;
+
 /** A place in the log: 1, 2, 3 …; 0 is the place before the first event. */
 export type Position = Brand<number, 'Position'>;
 
@@ -34,6 +37,11 @@ export function productId(value: number): ProductId {
 export function userId(value: number): UserId {
   checkWholeNumber(value, 1);
   return value as UserId;
+}
+
+export function principalId(value: number): PrincipalId {
+  checkWholeNumber(value, 1);
+  return value as PrincipalId;
 }
 
 export function positionOf(value: number): Position {

@@ -10,9 +10,6 @@ import type { HttpContext } from './context';
 import { problemResponses } from './problems';
 import { commandHeaders, type Parsed, type Reply } from './requests';
 
-/** Callers are not told apart yet: all share one space of Idempotency-Keys. */
-const CALLER = 'anonymous';
-
 const COMMAND_PROBLEMS: ProblemSlug[] = [
   'invalid-request',
   'idempotency-key-reused',
@@ -96,7 +93,9 @@ function identityOf(request: FastifyRequest): CommandIdentity {
   const key = request.headers['idempotency-key'];
   if (typeof key !== 'string') return uniqueIdentity();
   const route = `${request.method} ${request.routeOptions.url}`;
-  return keyedIdentity({ caller: CALLER, route, key }, [request.params, jsonSafe(request.body)]);
+  // A key belongs to who sent it, whichever API key he has now; whoever need not say who he is shares with the others.
+  const caller = request.caller === undefined ? 'anonymous' : `principal ${request.caller.id}`;
+  return keyedIdentity({ caller, route, key }, [request.params, jsonSafe(request.body)]);
 }
 
 /** A validated body may hold amounts as bigint. */

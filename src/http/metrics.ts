@@ -20,6 +20,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly accessRefused = new Counter({
+    name: 'tally_access_refused_total',
+    help: 'Requests of callers who are not known, or may not do what they ask for',
+    labelNames: ['problem'] as const,
+    registers: [this.registry],
+  });
+
   readonly connectionsRefused = new Counter({
     name: 'tally_http_connections_refused_total',
     help: 'Connections that were closed at once, because there were MAX_CONNECTIONS already',

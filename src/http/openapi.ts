@@ -29,6 +29,11 @@ export async function describeApi(app: App, version: string): Promise<void> {
         { name: 'operations', description: 'For operators and their machines' },
       ],
       security: [],
+      components: {
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer', description: 'A key made by `tally key create`' },
+        },
+      },
     },
     transform: jsonSchemaTransform,
     transformObject: describeAnswers,
@@ -51,6 +56,7 @@ export function openApiRoute(app: App): void {
 export async function docsRoutes(app: App, connections: Connections): Promise<void> {
   await app.register(async (docs) => {
     connections.closeFiles(docs);
+    docs.addHook('onRoute', (options) => void (options.config = { ...options.config, access: 'docs' }));
     await docs.register(fastifySwaggerUi, { routePrefix: '/docs' });
   });
 }

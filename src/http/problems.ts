@@ -26,10 +26,10 @@ const COMMON: ProblemSlug[] = [
   'shutting-down',
 ];
 
-/** The `response` schemas of these problems and of the common ones, by status. */
-export function problemResponses(slugs: readonly ProblemSlug[]) {
+/** The `response` schemas of these problems and of those that every route may answer, by status. */
+export function problemResponses(slugs: readonly ProblemSlug[], common: readonly ProblemSlug[] = COMMON) {
   const byStatus = new Map<number, ProblemSlug[]>();
-  for (const slug of new Set([...COMMON, ...slugs])) {
+  for (const slug of new Set([...common, ...slugs])) {
     const { status } = PROBLEMS[slug];
     byStatus.set(status, [...(byStatus.get(status) ?? []), slug]);
   }

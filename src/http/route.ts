@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifySchema, RawServerDefault, RouteGenericInterface, RouteOptions } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Permission } from '../access/permissions';
+import { problemResponses } from './problems';
 import type { App } from './server';
 
 /** `open`: everybody. `docs` and `metrics`: as `PUBLIC_ROUTES` says. Else the permission that a caller needs. */
@@ -62,12 +63,26 @@ type Handler<S extends FastifySchema> = RouteOptions<
   ZodTypeProvider
 >['handler'];
 
-/** Adds a route of the table. */
+/** Adds a route of the table; its description says what it takes to call it. */
 export function route<S extends FastifySchema>(
   app: App,
   name: RouteName,
   { schema, handler }: { schema: S; handler: Handler<S> },
 ): void {
   const [method = '', url = ''] = name.split(' ');
-  app.route({ method, url, schema, handler, config: { access: ROUTES[name] } });
+  const access: Access = ROUTES[name];
+  app.route({ method, url, schema: described(schema, access), handler, config: { access } });
+}
+
+/** As a type it stays the same schema: what is added only the OpenAPI document reads. */
+function described<S extends FastifySchema>(schema: S, access: Access): S {
+  if (access === 'open') return schema;
+  return {
+    ...schema,
+    security: [{ key: access === 'docs' || access === 'metrics' ? [] : [access] }],
+    response: {
+      ...problemResponses(['unauthenticated', 'forbidden', 'not-local'], []),
+      ...Object(schema.response),
+    },
+  };
 }

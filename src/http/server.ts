@@ -12,6 +12,7 @@ import fastify, {
 } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Directory } from '../access/directory';
 import type { Config } from '../config';
 import { plainEnglish } from '../domain/plain-english';
 import { Problem } from '../domain/problems';
@@ -19,6 +20,7 @@ import { takeJson } from './body';
 import { Connections } from './connections';
 import type { HttpContext } from './context';
 import { FailureLog } from './failure-log';
+import { guard } from './guard';
 import { describeApi, docsRoutes, openApiRoute } from './openapi';
 import { pathOf, routeNotFound, sendProblem } from './problems';
 import { route } from './route';
@@ -36,10 +38,14 @@ export type App = FastifyInstance<
 >;
 
 export interface ServerDeps {
-  config: Pick<Config, 'BODY_LIMIT_BYTES' | 'MAX_CONNECTIONS' | 'REQUEST_TIMEOUT_MS' | 'DOCS'>;
+  config: Pick<
+    Config,
+    'BODY_LIMIT_BYTES' | 'MAX_CONNECTIONS' | 'REQUEST_TIMEOUT_MS' | 'DOCS' | 'ACCESS' | 'PUBLIC_ROUTES'
+  >;
   version: string;
   log: FastifyBaseLogger;
   context: HttpContext;
+  directory: Directory;
 }
 
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
@@ -49,7 +55,7 @@ const TIMEOUT_CHECK_MS = 1_000;
 const SILENT_SOCKET_MS = 300_000;
 
 /** The HTTP server with all its routes, not yet listening. */
-export async function buildServer({ config, version, log, context }: ServerDeps): Promise<App> {
+export async function buildServer({ config, version, log, context, directory }: ServerDeps): Promise<App> {
   const connections = new Connections(context.metrics);
   const failures = new FailureLog();
   const answerFailure = (error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply) =>
@@ -94,6 +100,7 @@ export async function buildServer({ config, version, log, context }: ServerDeps)
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     done();
   });
+  guard(app, { config, directory, metrics: context.metrics });
   const logsAnswers = log.level === 'info' || log.level === 'debug' || log.level === 'trace';
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
@@ -170,6 +177,7 @@ function refuseOtherMethods(routes: Routes, methods: ReadonlyMap<string, Readonl
       url,
       method: METHODS.filter((method) => !own.has(method)),
       schema: { hide: true },
+      config: { access: 'open' },
       // Before anything is made of its body.
       onRequest: (request, reply, done) => {
         void reply.header('allow', allow);

@@ -118,6 +118,8 @@ test('/openapi.json describes every route, and /docs shows it', async () => {
   expect(Object.keys(create.responses).sort()).toEqual([
     '201',
     '400',
+    '401',
+    '403',
     '408',
     '413',
     '415',

@@ -1,0 +1,143 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { oneAtATime } from '../concurrency';
+import { errorMessage } from '../domain/errors';
+import { instantAt, type PrincipalId } from '../domain/ids';
+import { Loop } from '../loop';
+import type { Database } from '../mysql/pool';
+import { accessVersion } from '../mysql/tables/access-version';
+import { allApiKeys, markUsed } from '../mysql/tables/api-keys';
+import { allPrincipals, type StoredPrincipal } from '../mysql/tables/principals';
+import type { OwnedKey } from './api-key';
+import { isPermission } from './permissions';
+import type { Principal } from './principal';
+
+/** How soon a revocation reaches every instance. */
+const POLL_MS = 1_000;
+/** How often those who show a key that nobody knows can have MySQL asked. */
+const ASK_EVERY_MS = 250;
+/** An answer of MySQL that takes longer is no answer: callers wait for it. */
+const TIMEOUT_MS = 1_000;
+const MARK_USED_EVERY_MS = 10_000;
+
+interface Content {
+  version: number;
+  principals: Map<PrincipalId, Principal>;
+  keys: Map<string, OwnedKey>;
+}
+
+/**
+ * Who may do what, in memory: a request asks nobody, so keys are good while MySQL or Redis is away. What changes in MySQL
+ * is here within about a second.
+ */
+export class Directory {
+  private content: Content = { version: -1, principals: new Map(), keys: new Map() };
+  private readonly loop = new Loop(() => this.step());
+  private readonly readOnce = oneAtATime(() => this.read());
+  private readAt = -Infinity;
+  private isTold = false;
+  /** Ids of keys that were used and are not marked so yet. */
+  private readonly used = new Set<string>();
+  private markedAt = performance.now();
+
+  constructor(
+    private readonly database: Database,
+    private readonly log: Logger,
+  ) {}
+
+  /** Reads it for the first time. @throws where MySQL cannot be asked. */
+  async load(): Promise<void> {
+    await this.readOnce();
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.loop.stop();
+    await this.markUsed().catch(() => undefined); // when a key was used last is not worth a failed shutdown
+  }
+
+  /** Whether nobody has ever been given access. What was revoked or has expired counts: it does not open the doors again. */
+  get isEmpty(): boolean {
+    return this.content.principals.size === 0;
+  }
+
+  principal(id: PrincipalId): Principal | undefined {
+    return this.content.principals.get(id);
+  }
+
+  key(id: string): OwnedKey | undefined {
+    return this.content.keys.get(id);
+  }
+
+  get keys(): Iterable<OwnedKey> {
+    return this.content.keys.values();
+  }
+
+  /** A key that is not known yet may have been made a moment ago. @throws where MySQL cannot be asked. */
+  async keyAfterLook(id: string): Promise<OwnedKey | undefined> {
+    // All who ask meanwhile share one look.
+    await this.readOnce();
+    return this.key(id);
+  }
+
+  noteUse(id: string): void {
+    this.used.add(id);
+  }
+
+  private async step(): Promise<number> {
+    try {
+      await this.readOnce();
+      if (performance.now() - this.markedAt > MARK_USED_EVERY_MS) await this.markUsed();
+      this.isTold = false;
+    } catch (error) {
+      if (!this.isTold) {
+        const reason = errorMessage(error);
+        this.log.warn(
+          { reason },
+          'MySQL does not tell who may do what: what was known last goes on to count',
+        );
+      }
+      this.isTold = true;
+    }
+    return POLL_MS;
+  }
+
+  private async read(): Promise<void> {
+    await delay(Math.max(0, this.readAt + ASK_EVERY_MS - performance.now()));
+    this.readAt = performance.now();
+    await this.database.session(async (session) => {
+      // First: what changes from here on makes another version, which the next look finds.
+      const version = await session.ask(accessVersion());
+      if (version === this.content.version) return;
+      const principals = new Map(
+        (await session.ask(allPrincipals())).map((stored) => [stored.id, principalOf(stored)]),
+      );
+      const keys = new Map<string, OwnedKey>();
+      for (const { ownerId, ...key } of await session.ask(allApiKeys())) {
+        const owner = principals.get(ownerId);
+        // One that came in between is found with the next version.
+        if (owner !== undefined) keys.set(key.id, { ...key, owner });
+      }
+      this.content = { version, principals, keys };
+    }, TIMEOUT_MS);
+  }
+
+  private async markUsed(): Promise<void> {
+    this.markedAt = performance.now();
+    const ids = [...this.used];
+    if (ids.length === 0) return;
+    this.used.clear();
+    await this.database.session(
+      (session) => session.send([markUsed(ids, instantAt(Date.now()))]),
+      TIMEOUT_MS,
+    );
+  }
+}
+
+function principalOf({ id, kind, name, grants }: StoredPrincipal): Principal {
+  // One that a newer release has given means nothing here.
+  return { id, kind, name, permissions: new Set(grants.split(',').filter(isPermission)) };
+}

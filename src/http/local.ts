@@ -1,0 +1,35 @@
+import { isIP } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** What a proxy adds. */
+const FORWARDING_HEADERS = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'via',
+];
+
+/** Whether an address or name of this machine is one that others cannot reach. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase();
+  if (isIP(name) === 4) return name.startsWith('127.');
+  return name === 'localhost' || name === '::1' || name === '[::1]';
+}
+
+/**
+ * Why a request may come from somebody else than a program on this machine, although its connection does; undefined where
+ * nothing says so. A proxy here forwards the requests of others. A page of the web can have a browser here ask for a name
+ * of its own that leads to this machine (DNS rebinding), or send a request without looking at the answer.
+ */
+export function whyNotLocal({ headers }: { headers: IncomingHttpHeaders }): string | undefined {
+  const { host } = headers;
+  // `[::1]:3000`, `localhost:3000`
+  if (host !== undefined && !isLoopback(host.replace(/:\d+$/, ''))) return `it asks for the host ${host}`;
+  const forwarding = FORWARDING_HEADERS.find((name) => headers[name] !== undefined);
+  if (forwarding !== undefined) return `it was forwarded (${forwarding})`;
+  if (headers['sec-fetch-site'] === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate')
+    return 'a page of another site sends it';
+  return undefined;
+}
