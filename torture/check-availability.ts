@@ -27,6 +27,14 @@ export function checkAvailability({
   return { faults: told.slice(0, MAX_TOLD), judged };
 }
 
+/** From when on no fault may hinder anything any more; of the history's clock. */
+export function calmFrom({ faults }: Pick<History, 'faults'>): number {
+  return Math.max(
+    0,
+    ...faults.map((record) => record.endedAt + Math.max(0, ...Object.values(kindOf(record).hinders ?? {}))),
+  );
+}
+
 function mayHinder(record: FaultRecord, operation: Operation, faults: FaultRecord[]): boolean {
   const { detail, startedAt, endedAt } = record;
   if (operation.endedAt < startedAt) return false;

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { calmFrom } from './check-availability';
 import { fuzz } from './contract';
 import { FAULTS, type FaultName } from './faults';
 import { inject } from './inject';
@@ -109,8 +110,10 @@ export async function run(servers: Servers, build: string, options: RunOptions):
   }
 }
 
-/** Its orders are nobody's wish, so it comes after the judgement; the services must still find nothing wrong. */
+/** Nothing may fail of it, so it begins when no fault can hinder it. Its orders are nobody's wish, so it comes after the judgement; the services must still find nothing wrong. */
 async function fuzzOne(stage: Stage, random: Random, seed: number, violations: string[]): Promise<number> {
+  const { history } = stage;
+  await delay(Math.max(0, calmFrom(history) - history.now()));
   const { url } = random.pick(stage.services);
   const fuzzed = await fuzz(url, { seed, requests: FUZZED_REQUESTS });
   violations.push(...fuzzed.violations);
