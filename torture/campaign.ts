@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { FAULT_NAMES, type FaultName } from './faults';
 import type { Recorded } from './report';
 
-/** Of every two runs one has so few clients that commands are alone, and one so many that they share transactions. */
-const CLIENTS = [8, 64, 8, 256];
+/** So few clients that commands are alone, and so many that they share transactions; in turn. */
+const CLIENTS = [8, 64];
 
 /** The id that git gives to the content of `src/`. @throws where some of it is not committed. */
 export function sourcesId(): string {
