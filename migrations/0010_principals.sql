@@ -6,6 +6,8 @@ CREATE TABLE IF NOT EXISTS principals (
   kind        ENUM('program', 'person') NOT NULL,
   name        VARCHAR(64)  NOT NULL,
   grants      VARCHAR(255) CHARACTER SET ascii NOT NULL,
+  -- Random, of a person. A session counts only while it is the one that the session began with: see src/sessions.
+  session_key BINARY(8)    NULL,
   created_at  DATETIME(3)  NOT NULL,
   UNIQUE KEY principals_name (kind, name)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin

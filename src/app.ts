@@ -16,8 +16,11 @@ import { ResyncSupervisor } from './projections/resync/supervisor';
 import { readReadiness, readReadModelStatus } from './projections/status';
 import type { Keys } from './read-model/keys';
 import { Reader } from './read-model/reader';
-import { redisReady, refuseOldServer } from './redis/client';
+import { connectRedis, redisReady, refuseOldServer } from './redis/client';
 import { TooOld } from './server-version';
+import { MemoryStore } from './sessions/memory-store';
+import { RedisStore } from './sessions/redis-store';
+import type { SessionStore } from './sessions/store';
 import { openStores } from './stores';
 import { VERSION } from './version';
 
@@ -106,16 +109,19 @@ export async function startApp(
     commandTrouble: () => writer.health.trouble,
   };
   const directory = new Directory(databases.reads, log);
+  const sessionStore = openSessionStore(config, log, () => live.space?.root ?? config.REDIS_PREFIX);
   const server = await buildServer({
     config,
     version: VERSION,
     log,
     directory,
+    sessionStore,
     context: {
       writer,
       maxOrderTotal: config.MAX_ORDER_TOTAL,
       reader,
       database: databases.requests,
+      writes: databases.commands,
       metrics,
       awaitProjected: (at) => projector.freshness.waitFor(at, config.PROJECTION_WAIT_MS),
       readModelStatus: () => readReadModelStatus(statusDeps),
@@ -128,11 +134,13 @@ export async function startApp(
     await supervisor.stop();
     await projector.stop();
     await directory.stop();
+    sessionStore.close();
     await stores.close();
   };
   try {
-    await whenReachable(log, () => directory.load());
+    await whenReachable(log, () => directory.look());
     refuseOpenDoors(config, directory);
+    log.info(sessionStore.about);
     await whenReachable(log, stores.followLog);
     for (const warning of await whenReachable(log, () => durabilityWarnings(databases.reads)))
       log.warn(warning);
@@ -150,6 +158,17 @@ export async function startApp(
     await close();
     throw error;
   }
+}
+
+function openSessionStore(config: Config, log: Logger, root: () => string): SessionStore {
+  const { SESSION_REDIS_URL: url } = config;
+  if (url === undefined) return new MemoryStore();
+  // The sentinels know one Redis; another one has none.
+  const server =
+    url === config.REDIS_URL
+      ? config
+      : { ...config, REDIS_URL: url, REDIS_SENTINELS: undefined, REDIS_SENTINEL_NAME: undefined };
+  return new RedisStore(connectRedis(server, 'sessions', log), root);
 }
 
 /** @throws ConfigError where others than programs on this machine could do everything. */

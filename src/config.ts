@@ -29,6 +29,12 @@ function isDatabaseUrl(text: string): boolean {
   return (protocol === 'mysql:' || protocol === 'mariadb:') && pathname.length > 1;
 }
 
+const redisUrl = z
+  .string()
+  .min(1)
+  // The driver would take any other URL for the path of a socket.
+  .regex(/^(rediss?:\/\/|(?!\w[\w+.-]*:\/\/))/, 'must be like redis://host:6379, or the path of a socket');
+
 /**
  * The environment variables and what they mean. This is the one home of every default; the README's table is kept equal
  * to it by a test.
@@ -40,14 +46,9 @@ export const SETTINGS = z.object({
     .describe(
       'MySQL 8.0+ or MariaDB 10.6+, as `mysql://user:password@host:3306/database` (`?socketPath=` for a socket)',
     ),
-  REDIS_URL: z
-    .string()
-    .min(1)
-    // The driver would take any other URL for the path of a socket.
-    .regex(/^(rediss?:\/\/|(?!\w[\w+.-]*:\/\/))/, 'must be like redis://host:6379, or the path of a socket')
-    .describe(
-      'Redis 7.0+ or Valkey 7.2+, as `redis://host:6379` or the path of a socket; with sentinels only its user, password and database count',
-    ),
+  REDIS_URL: redisUrl.describe(
+    'Redis 7.0+ or Valkey 7.2+, as `redis://host:6379` or the path of a socket; with sentinels only its user, password and database count',
+  ),
   REDIS_SENTINELS: z
     .string()
     .regex(/^[^,:\s]+:\d+(,[^,:\s]+:\d+)*$/, 'must be like host:26379,host:26379')
@@ -55,6 +56,21 @@ export const SETTINGS = z.object({
     .optional()
     .describe('sentinels that know the primary, as `host:26379,host:26379`; needs `REDIS_SENTINEL_NAME`'),
   REDIS_SENTINEL_NAME: z.string().min(1).optional().describe('name of the primary at the sentinels'),
+  SESSION_REDIS_URL: redisUrl
+    .optional()
+    .describe(
+      'Redis for the sessions of people, as `REDIS_URL`, which it may be; without it they are kept in the process and end with it',
+    ),
+  SESSION_SECRETS: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.string().min(32)))
+    .optional()
+    .describe(
+      'what session cookies are signed with, by commas, each of 32 characters or more: the first one signs, all are taken; needed with `SESSION_REDIS_URL`',
+    ),
+  SESSION_IDLE_S: whole(43_200, 60, 2_592_000).describe('a session that is not used for so long ends'),
+  SESSION_MAX_S: whole(604_800, 60, 31_536_000).describe('every session ends so long after its login'),
   REDIS_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,40}$/, 'must be 1 to 40 letters, digits, - or _')
@@ -128,7 +144,7 @@ export const SETTINGS = z.object({
   ),
 });
 
-const environment = SETTINGS.superRefine(sentinelsGoTogether);
+const environment = SETTINGS.superRefine(sentinelsGoTogether).superRefine(sharedSessionsHaveSecrets);
 
 export type Config = Readonly<z.output<typeof environment>>;
 
@@ -143,6 +159,15 @@ function sentinelsGoTogether(
     if (config[name] !== undefined || config[other] === undefined) continue;
     context.addIssue({ code: 'custom', path: [name], message: `it goes with ${other}` });
   }
+}
+
+/** Instances that share sessions must know each other's cookies, also after a restart. */
+function sharedSessionsHaveSecrets(
+  config: { SESSION_REDIS_URL?: unknown; SESSION_SECRETS?: unknown },
+  context: z.RefinementCtx,
+): void {
+  if (config.SESSION_REDIS_URL === undefined || config.SESSION_SECRETS !== undefined) return;
+  context.addIssue({ code: 'custom', path: ['SESSION_SECRETS'], message: 'it goes with SESSION_REDIS_URL' });
 }
 
 /** The configuration is not usable; the message lists every fault. */

@@ -1,13 +1,20 @@
 import './node-version';
 import closeWithGrace from 'close-with-grace';
 import { Command, CommanderError } from 'commander';
-import { PERMISSIONS } from './access/permissions';
+import { PERMISSIONS, ROLES } from './access/permissions';
 import { startApp } from './app';
 import { bringSchemaUp } from './cli/command';
 import { explain, outliveReader } from './cli/explain';
 import { demoCommand, importCommand } from './cli/import';
 import { createKeyCommand, listKeysCommand, revokeKeyCommand, rotateKeyCommand } from './cli/keys';
 import { forgetCommand, newLogIdCommand } from './cli/logs';
+import {
+  addPersonCommand,
+  listPeopleCommand,
+  removePersonCommand,
+  resetPersonCommand,
+  unlockPersonCommand,
+} from './cli/people';
 import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
 import { loadConfig, type Config } from './config';
 import { createLogger } from './logger';
@@ -22,6 +29,8 @@ const EXPIRES_OPTION = [
   '--expires <time>',
   'when the key ends, like 24h or 90d; never, if not given',
 ] as const;
+
+const PASSWORD_OPTION = ['--password-stdin', 'take the password from the first line of the input'] as const;
 
 const IMPORT_FILES = `
 The first line of each file names its columns, separated by commas, in any order; the files are in UTF-8:
@@ -110,6 +119,32 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv, moreHelp = ''
     .description('end all keys of a program')
     .action(run(revokeKeyCommand));
   key.command('list').description('show all keys, without their secrets').action(run(listKeysCommand));
+  const person = program.command('person').description('people who log in');
+  person
+    .command('add')
+    .argument('<name>', 'to log in with')
+    .requiredOption('--role <role>', `what he may do: ${Object.keys(ROLES).join(', ')}`)
+    .option(...PASSWORD_OPTION)
+    .description('add a person, and print his password')
+    .action(run(addPersonCommand));
+  person
+    .command('reset')
+    .argument('<name>', 'of the person')
+    .option('--role <role>', 'another role')
+    .option(...PASSWORD_OPTION)
+    .description('give a person another password, and log him out everywhere')
+    .action(run(resetPersonCommand));
+  person
+    .command('unlock')
+    .argument('<name>', 'of the person')
+    .description('let a person try again whose logins failed too often')
+    .action(run(unlockPersonCommand));
+  person
+    .command('remove')
+    .argument('<name>', 'of the person')
+    .description('let a person do nothing any more')
+    .action(run(removePersonCommand));
+  person.command('list').description('show all people').action(run(listPeopleCommand));
   program.command('status').description('say how far the read model is').action(run(statusCommand));
 
   try {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { markdownOf } from '../bench/report/markdown';
 import { plotOf } from '../bench/report/plot';
 import type { Results } from '../bench/results';
-import { PERMISSIONS } from '../src/access/permissions';
+import { PERMISSIONS, ROLES } from '../src/access/permissions';
 import { loadConfig, SETTINGS } from '../src/config';
 import { formatMinor } from '../src/domain/money';
 import { PROBLEMS } from '../src/domain/problems';
@@ -33,7 +33,7 @@ test('the README has every setting, with its default and meaning', () => {
     const given = defaults.get(name);
     const shown = typeof given === 'bigint' ? formatMinor(given) : JSON.stringify(given)?.replaceAll('"', '');
     const value = given === undefined ? 'none' : `\`${shown}\``;
-    const fallback = name.endsWith('_URL') ? 'required' : value;
+    const fallback = name === 'DATABASE_URL' || name === 'REDIS_URL' ? 'required' : value;
     return `| \`${name}\` | ${fallback} | ${description} |`;
   });
   expect(table(read('README.md'), '| variable | default | meaning |')).toEqual(expected);
@@ -50,12 +50,22 @@ test('docs/errors.md has every problem, with its status and title', () => {
 function needs(name: string): string {
   const access: Access | undefined = ROUTES[name as RouteName];
   if (access === 'open') return 'nothing';
+  if (access === 'caller') return 'a key or a session';
+  if (access === 'session') return 'a session';
   return access === 'docs' || access === 'metrics' ? '`reports:read`, unless public' : `\`${access}\``;
 }
 
 test('the README has every scope, and what it allows', () => {
   const rows = Object.entries(PERMISSIONS).map(([name, meaning]) => `| \`${name}\` | ${meaning} |`);
   expect(table(read('README.md'), '| scope | what it allows |')).toEqual(rows);
+});
+
+test('the README has every role, and what it allows', () => {
+  const rows = Object.entries(ROLES).map(
+    ([name, permissions]) =>
+      `| \`${name}\` | ${permissions.map((permission) => `\`${permission}\``).join(', ')} |`,
+  );
+  expect(table(read('README.md'), '| role | what it allows |')).toEqual(rows);
 });
 
 test('the README has every route, and what it needs', async () => {

@@ -31,10 +31,13 @@ async function tables(): Promise<string[]> {
 const ALL_TABLES = [
   'access_version',
   'api_keys',
+  'ended_sessions',
   'event_head',
+  'login_failures',
   'order_events',
   'order_items',
   'orders',
+  'passwords',
   'principals',
   'products',
   'schema_migrations',

@@ -1,16 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { oneAtATime } from '../concurrency';
 import { errorMessage } from '../domain/errors';
 import { instantAt, type PrincipalId } from '../domain/ids';
 import { Loop } from '../loop';
 import type { Database } from '../mysql/pool';
 import { accessVersion } from '../mysql/tables/access-version';
 import { allApiKeys, markUsed } from '../mysql/tables/api-keys';
-import { allPrincipals, type StoredPrincipal } from '../mysql/tables/principals';
+import { endedSessions } from '../mysql/tables/ended-sessions';
+import { allPrincipals } from '../mysql/tables/principals';
 import type { OwnedKey } from './api-key';
-import { isPermission } from './permissions';
-import type { Principal } from './principal';
+import { principalOf, type Person, type Principal } from './principal';
 
 /** How soon a revocation reaches every instance. */
 const POLL_MS = 1_000;
@@ -24,6 +23,7 @@ interface Content {
   version: number;
   principals: Map<PrincipalId, Principal>;
   keys: Map<string, OwnedKey>;
+  endedSessions: ReadonlySet<string>;
 }
 
 /**
@@ -31,9 +31,17 @@ interface Content {
  * is here within about a second.
  */
 export class Directory {
-  private content: Content = { version: -1, principals: new Map(), keys: new Map() };
+  private content: Content = {
+    version: -1,
+    principals: new Map(),
+    keys: new Map(),
+    endedSessions: new Set(),
+  };
   private readonly loop = new Loop(() => this.step());
-  private readonly readOnce = oneAtATime(() => this.read());
+  /** The last reading that has begun. */
+  private reading: Promise<void> = Promise.resolve();
+  /** One that has not begun yet. */
+  private coming: Promise<void> | undefined;
   private readAt = -Infinity;
   private isTold = false;
   /** Ids of keys that were used and are not marked so yet. */
@@ -44,11 +52,6 @@ export class Directory {
     private readonly database: Database,
     private readonly log: Logger,
   ) {}
-
-  /** Reads it for the first time. @throws where MySQL cannot be asked. */
-  async load(): Promise<void> {
-    await this.readOnce();
-  }
 
   start(): void {
     this.loop.start();
@@ -76,11 +79,38 @@ export class Directory {
     return this.content.keys.values();
   }
 
+  get principals(): Iterable<Principal> {
+    return this.content.principals.values();
+  }
+
+  /** Whether a session was ended before its time; `id` as it is stored. */
+  isEnded(id: string): boolean {
+    return this.content.endedSessions.has(id);
+  }
+
   /** A key that is not known yet may have been made a moment ago. @throws where MySQL cannot be asked. */
   async keyAfterLook(id: string): Promise<OwnedKey | undefined> {
-    // All who ask meanwhile share one look.
-    await this.readOnce();
+    await this.look();
     return this.key(id);
+  }
+
+  /** A person, who may have been added or changed a moment ago. @throws where MySQL cannot be asked. */
+  async personAfterLook(name: string): Promise<Person | undefined> {
+    await this.look();
+    for (const principal of this.principals) {
+      if (principal.kind === 'person' && principal.name === name) return principal;
+    }
+    return undefined;
+  }
+
+  /**
+   * Reads what has changed. Whoever asks before the reading begins shares it; nobody joins one that has begun, so everybody
+   * sees what was committed before he asked.
+   * @throws where MySQL cannot be asked.
+   */
+  async look(): Promise<void> {
+    this.coming ??= this.readInTurn();
+    await this.coming;
   }
 
   noteUse(id: string): void {
@@ -89,7 +119,7 @@ export class Directory {
 
   private async step(): Promise<number> {
     try {
-      await this.readOnce();
+      await this.look();
       if (performance.now() - this.markedAt > MARK_USED_EVERY_MS) await this.markUsed();
       this.isTold = false;
     } catch (error) {
@@ -105,9 +135,16 @@ export class Directory {
     return POLL_MS;
   }
 
-  private async read(): Promise<void> {
+  private async readInTurn(): Promise<void> {
+    await this.reading.catch(() => undefined); // told to who asked for it
     await delay(Math.max(0, this.readAt + ASK_EVERY_MS - performance.now()));
+    this.coming = undefined;
     this.readAt = performance.now();
+    this.reading = this.read();
+    await this.reading;
+  }
+
+  private async read(): Promise<void> {
     await this.database.session(async (session) => {
       // First: what changes from here on makes another version, which the next look finds.
       const version = await session.ask(accessVersion());
@@ -121,7 +158,8 @@ export class Directory {
         // One that came in between is found with the next version.
         if (owner !== undefined) keys.set(key.id, { ...key, owner });
       }
-      this.content = { version, principals, keys };
+      const ended = new Set(await session.ask(endedSessions(instantAt(Date.now()))));
+      this.content = { version, principals, keys, endedSessions: ended };
     }, TIMEOUT_MS);
   }
 
@@ -135,9 +173,4 @@ export class Directory {
       TIMEOUT_MS,
     );
   }
-}
-
-function principalOf({ id, kind, name, grants }: StoredPrincipal): Principal {
-  // One that a newer release has given means nothing here.
-  return { id, kind, name, permissions: new Set(grants.split(',').filter(isPermission)) };
 }

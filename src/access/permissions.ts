@@ -15,3 +15,16 @@ export function isPermission(text: string): text is Permission {
 export function permits(granted: ReadonlySet<Permission>, needed: Permission): boolean {
   return granted.has(needed) || granted.has('admin');
 }
+
+/** What the roles of people allow. */
+export const ROLES = {
+  viewer: ['reports:read'],
+  operator: ['reports:read', 'orders:write', 'catalogue:write'],
+  admin: ['admin'],
+} as const satisfies Record<string, readonly Permission[]>;
+
+export type Role = keyof typeof ROLES;
+
+export function isRole(text: string): text is Role {
+  return text in ROLES;
+}

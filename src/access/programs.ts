@@ -1,10 +1,9 @@
 import { instantAt, type Instant } from '../domain/ids';
 import type { Database } from '../mysql/pool';
-import type { Statement } from '../mysql/session';
-import { COUNT_ACCESS_VERSION } from '../mysql/tables/access-version';
 import { insertApiKey, revokeApiKeys } from '../mysql/tables/api-keys';
-import { upsertPrincipal } from '../mysql/tables/principals';
+import { upsertPrincipal, type NewPrincipal } from '../mysql/tables/principals';
 import { newApiKey } from './api-key';
+import { changeAccess } from './change';
 import type { Permission } from './permissions';
 import type { Principal } from './principal';
 
@@ -21,7 +20,7 @@ export async function createKey(
 ): Promise<string> {
   const now = instantAt(Date.now());
   const { key, token } = newApiKey(now, expiresAt);
-  await commit(database, [upsertPrincipal('program', name, permissions.join(','), now), insertApiKey(key)]);
+  await changeAccess(database, [upsertPrincipal(program(name, permissions), now), insertApiKey(key)]);
   return token;
 }
 
@@ -34,9 +33,9 @@ export async function rotateKey(
 ): Promise<string> {
   const now = instantAt(Date.now());
   const { key, token } = newApiKey(now, expiresAt);
-  await commit(database, [
+  await changeAccess(database, [
     revokeApiKeys(id, endsOthersAt),
-    upsertPrincipal('program', name, [...permissions].join(','), now),
+    upsertPrincipal(program(name, permissions), now),
     insertApiKey(key),
   ]);
   return token;
@@ -44,11 +43,9 @@ export async function rotateKey(
 
 /** Ends all keys of a program, now. */
 export async function revokeKeys(database: Database, { id }: Principal): Promise<void> {
-  await commit(database, [revokeApiKeys(id, instantAt(Date.now()))]);
+  await changeAccess(database, [revokeApiKeys(id, instantAt(Date.now()))]);
 }
 
-async function commit(database: Database, statements: Statement[]): Promise<void> {
-  await database.session((session) =>
-    session.send([...statements, COUNT_ACCESS_VERSION, { sql: 'COMMIT' }], { ends: true }),
-  );
+function program(name: string, permissions: Iterable<Permission>): NewPrincipal {
+  return { kind: 'program', name, grants: [...permissions].join(','), sessionKey: null };
 }

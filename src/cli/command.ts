@@ -1,5 +1,7 @@
+import { Directory } from '../access/directory';
 import type { Config } from '../config';
 import { createLogger } from '../logger';
+import type { Database } from '../mysql/pool';
 import { refuseOldDatabase } from '../mysql/dialect';
 import { createdMessage, migrate } from '../mysql/migrate';
 import type { ResyncDeps } from '../projections/resync/resync-lease';
@@ -13,7 +15,7 @@ export class NotNow extends Error {
 }
 
 /** A command prints what it did; it logs nothing. */
-export const NO_LOG = createLogger({ LOG_LEVEL: 'silent' });
+const NO_LOG = createLogger({ LOG_LEVEL: 'silent' });
 
 /** Brings the schema up to date. @returns the names of the migrations that were applied. */
 export function bringSchemaUp({ DATABASE_URL, MYSQL_TIMEOUT_MS }: Config): Promise<string[]> {
@@ -62,5 +64,17 @@ export async function withReadModel(
           progress.update({ label: `${state.kind}: ${state.phase}`, done: state.done, total: state.total });
       },
     });
+  });
+}
+
+/** Runs a command about who may do what. @returns its exit code. */
+export async function withDirectory(
+  config: Config,
+  run: (directory: Directory, database: Database) => Promise<number>,
+): Promise<number> {
+  return withStores(config, async ({ databases }) => {
+    const directory = new Directory(databases.reads, NO_LOG);
+    await directory.look();
+    return run(directory, databases.commands);
   });
 }

@@ -1,12 +1,11 @@
 import { whyEnded, type OwnedKey } from '../access/api-key';
-import { Directory } from '../access/directory';
+import type { Directory } from '../access/directory';
 import { isPermission, PERMISSIONS, type Permission } from '../access/permissions';
 import type { Principal } from '../access/principal';
 import { createKey, revokeKeys, rotateKey } from '../access/programs';
 import type { Config } from '../config';
 import { instantAt, type Instant } from '../domain/ids';
-import type { Database } from '../mysql/pool';
-import { bringSchemaUp, NO_LOG, NotNow, withStores } from './command';
+import { bringSchemaUp, NotNow, withDirectory } from './command';
 
 const NAME = /^[\w.:@-]{1,64}$/;
 const DAY_MS = 86_400_000;
@@ -133,15 +132,4 @@ function ownerOf(directory: Directory, name: string): Principal {
 
 function isGood(key: OwnedKey): boolean {
   return whyEnded(key, instantAt(Date.now())) === undefined;
-}
-
-async function withDirectory(
-  config: Config,
-  run: (directory: Directory, database: Database) => Promise<number>,
-): Promise<number> {
-  return withStores(config, async ({ databases }) => {
-    const directory = new Directory(databases.reads, NO_LOG);
-    await directory.load();
-    return run(directory, databases.commands);
-  });
 }

@@ -14,6 +14,8 @@ export interface HttpContext {
   reader: Reader;
   /** For reading products and users. */
   database: Database;
+  /** For logins and logouts. */
+  writes: Database;
   metrics: Metrics;
   /** Whether the reports contain a log position, waiting for it within `PROJECTION_WAIT_MS`. */
   awaitProjected(at: LogPosition): Promise<boolean>;

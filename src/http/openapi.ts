@@ -4,6 +4,7 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 import type { Connections } from './connections';
 import { describeProblems, exampleOf, PROBLEM_JSON, problemsIn } from './problems';
 import { route } from './route';
+import { SESSION_COOKIE } from './sessions';
 import type { App } from './server';
 
 const DESCRIPTION =
@@ -26,12 +27,14 @@ export async function describeApi(app: App, version: string): Promise<void> {
         { name: 'orders', description: 'Created and deleted in MySQL, read from Redis' },
         { name: 'reports', description: 'From Redis alone' },
         { name: 'catalogue', description: 'Products and users, in MySQL' },
+        { name: 'sessions', description: 'People who log in' },
         { name: 'operations', description: 'For operators and their machines' },
       ],
       security: [],
       components: {
         securitySchemes: {
           key: { type: 'http', scheme: 'bearer', description: 'A key made by `tally key create`' },
+          session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE, description: 'Of `POST /session`' },
         },
       },
     },

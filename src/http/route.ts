@@ -1,12 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifySchema, RawServerDefault, RouteGenericInterface, RouteOptions } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { Permission } from '../access/permissions';
+import { isPermission, type Permission } from '../access/permissions';
 import { problemResponses } from './problems';
 import type { App } from './server';
 
-/** `open`: everybody. `docs` and `metrics`: as `PUBLIC_ROUTES` says. Else the permission that a caller needs. */
-export type Access = 'open' | 'docs' | 'metrics' | Permission;
+/**
+ * `open`: everybody. `docs` and `metrics`: as `PUBLIC_ROUTES` says. `caller`: who says who he is, whatever he may do.
+ * `session`: a person who is logged in. Else the permission that a caller needs.
+ */
+export type Access = 'open' | 'docs' | 'metrics' | 'caller' | 'session' | Permission;
 
 /**
  * Every route of the API, and who may call it. A route that is not here cannot be added; the OpenAPI document, the README's
@@ -32,6 +35,12 @@ export const ROUTES = {
   'DELETE /users/:id': 'catalogue:write',
   'GET /users/:id': 'reports:read',
   'GET /users': 'reports:read',
+
+  'POST /session': 'open',
+  'GET /session': 'caller',
+  'DELETE /session': 'session',
+  'GET /sessions': 'session',
+  'DELETE /sessions/:id': 'session',
 
   'GET /health-check': 'open',
   'GET /health/live': 'open',
@@ -77,9 +86,10 @@ export function route<S extends FastifySchema>(
 /** As a type it stays the same schema: what is added only the OpenAPI document reads. */
 function described<S extends FastifySchema>(schema: S, access: Access): S {
   if (access === 'open') return schema;
+  const scopes = isPermission(access) ? [access] : [];
   return {
     ...schema,
-    security: [{ key: access === 'docs' || access === 'metrics' ? [] : [access] }],
+    security: [...(access === 'session' ? [] : [{ key: scopes }]), { session: scopes }],
     response: {
       ...problemResponses(['unauthenticated', 'forbidden', 'not-local'], []),
       ...Object(schema.response),

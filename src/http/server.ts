@@ -16,6 +16,7 @@ import type { Directory } from '../access/directory';
 import type { Config } from '../config';
 import { plainEnglish } from '../domain/plain-english';
 import { Problem } from '../domain/problems';
+import type { SessionStore } from '../sessions/store';
 import { takeJson } from './body';
 import { Connections } from './connections';
 import type { HttpContext } from './context';
@@ -28,6 +29,8 @@ import { catalogueRoutes } from './routes/catalogue';
 import { operationsRoutes } from './routes/operations';
 import { orderRoutes } from './routes/orders';
 import { reportRoutes } from './routes/reports';
+import { sessionRoutes } from './routes/sessions';
+import { Sessions } from './sessions';
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -40,12 +43,22 @@ export type App = FastifyInstance<
 export interface ServerDeps {
   config: Pick<
     Config,
-    'BODY_LIMIT_BYTES' | 'MAX_CONNECTIONS' | 'REQUEST_TIMEOUT_MS' | 'DOCS' | 'ACCESS' | 'PUBLIC_ROUTES'
+    | 'BODY_LIMIT_BYTES'
+    | 'MAX_CONNECTIONS'
+    | 'REQUEST_TIMEOUT_MS'
+    | 'DOCS'
+    | 'ACCESS'
+    | 'PUBLIC_ROUTES'
+    | 'SESSION_IDLE_S'
+    | 'SESSION_MAX_S'
+    | 'SESSION_SECRETS'
   >;
   version: string;
   log: FastifyBaseLogger;
   context: HttpContext;
   directory: Directory;
+  /** Where the sessions of people are. */
+  sessionStore: SessionStore;
 }
 
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
@@ -55,7 +68,14 @@ const TIMEOUT_CHECK_MS = 1_000;
 const SILENT_SOCKET_MS = 300_000;
 
 /** The HTTP server with all its routes, not yet listening. */
-export async function buildServer({ config, version, log, context, directory }: ServerDeps): Promise<App> {
+export async function buildServer({
+  config,
+  version,
+  log,
+  context,
+  directory,
+  sessionStore,
+}: ServerDeps): Promise<App> {
   const connections = new Connections(context.metrics);
   const failures = new FailureLog();
   const answerFailure = (error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply) =>
@@ -100,7 +120,8 @@ export async function buildServer({ config, version, log, context, directory }: 
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     done();
   });
-  guard(app, { config, directory, metrics: context.metrics });
+  const sessions = new Sessions({ config, store: sessionStore, directory });
+  guard(app, { config, directory, sessions, metrics: context.metrics });
   const logsAnswers = log.level === 'info' || log.level === 'debug' || log.level === 'trace';
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
@@ -116,9 +137,16 @@ export async function buildServer({ config, version, log, context, directory }: 
 
   await describeApi(app, version);
   if (config.DOCS === 'on') await docsRoutes(app, connections);
-  await app.register((routes, _options, done) => {
+  await app.register(async (routes) => {
     const typed = routes.withTypeProvider<ZodTypeProvider>();
     const methods = methodsByPath(routes);
+    await routes.register(async (scope) =>
+      sessionRoutes(scope.withTypeProvider<ZodTypeProvider>(), {
+        sessions,
+        directory,
+        database: context.writes,
+      }),
+    );
     orderRoutes(typed, context);
     reportRoutes(typed, context);
     catalogueRoutes(typed, context);
@@ -130,7 +158,6 @@ export async function buildServer({ config, version, log, context, directory }: 
       handler: () => (config.DOCS === 'on' ? { ...about, docs: '/docs' } : about),
     });
     refuseOtherMethods(routes, methods);
-    done();
   });
   return app;
 }

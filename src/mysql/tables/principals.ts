@@ -10,21 +10,40 @@ export interface StoredPrincipal {
   name: string;
   /** As src/access understands them. */
   grants: string;
+  /** 16 digits in hexadecimal; null of a program. */
+  sessionKey: string | null;
 }
 
 /** All of them: a shop has few. */
 export function allPrincipals(): Query<StoredPrincipal[]> {
   return mapQuery(
-    select<Omit<StoredPrincipal, 'id'> & { id: number }>('SELECT id, kind, name, grants FROM principals'),
+    select<Omit<StoredPrincipal, 'id'> & { id: number }>(
+      'SELECT id, kind, name, grants, LOWER(HEX(session_key)) AS sessionKey FROM principals',
+    ),
     (rows) => rows.map((row) => ({ ...row, id: principalId(row.id) })),
   );
 }
 
-/** Adds a principal, or changes what the one of this name may do. LAST_INSERT_ID() is its id. */
-export function upsertPrincipal(kind: PrincipalKind, name: string, grants: string, now: Instant): Statement {
+export interface NewPrincipal {
+  kind: PrincipalKind;
+  name: string;
+  grants: string;
+  sessionKey: Buffer | null;
+}
+
+/**
+ * Adds a principal. The one of this name, if there is one, gets these grants and this session key. LAST_INSERT_ID() is its
+ * id.
+ */
+export function upsertPrincipal({ kind, name, grants, sessionKey }: NewPrincipal, now: Instant): Statement {
   return {
-    sql: `INSERT INTO principals (kind, name, grants, created_at) VALUES (?, ?, ?, ?)
-          ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id), grants = ?`,
-    parameters: [kind, name, grants, toDatetime(now), grants],
+    sql: `INSERT INTO principals (kind, name, grants, session_key, created_at) VALUES (?, ?, ?, ?, ?)
+          ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id), grants = ?, session_key = ?`,
+    parameters: [kind, name, grants, sessionKey, toDatetime(now), grants, sessionKey],
   };
+}
+
+/** Ends all sessions of a person. */
+export function setSessionKey(id: PrincipalId, sessionKey: Buffer): Statement {
+  return { sql: 'UPDATE principals SET session_key = ? WHERE id = ?', parameters: [sessionKey, id] };
 }

@@ -1,0 +1,258 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { attemptSucceeded, beginAttempt, type Attempt } from '../../access/login-attempts';
+import { isPassword } from '../../access/passwords';
+import { endAllSessions, endOneSession } from '../../access/people';
+import { PERMISSIONS, ROLES } from '../../access/permissions';
+import type { Person } from '../../access/principal';
+import type { Directory } from '../../access/directory';
+import { instantAt } from '../../domain/ids';
+import { Problem, type ProblemSlug } from '../../domain/problems';
+import type { Database } from '../../mysql/pool';
+import { passwordOf } from '../../mysql/tables/passwords';
+import { sessionContent, storedId, type SessionContent } from '../../sessions/session';
+import { isFromAnotherSite } from '../cross-site';
+import { problemResponses } from '../problems';
+import { route } from '../route';
+import type { App } from '../server';
+import { SESSION_COOKIE, type Sessions } from '../sessions';
+
+export interface SessionRouteDeps {
+  sessions: Sessions;
+  directory: Directory;
+  /** For logins, which write. */
+  database: Database;
+}
+
+/** Says which name a browser has logged in with, for login-attempts.ts; signed. */
+const BROWSER_COOKIE = 'tally_browser';
+const BROWSER_MAX_AGE_S = 365 * 86_400;
+
+/** Longer ones would cost the service more than the guesser. */
+const login = z.strictObject({ name: z.string().min(1).max(64), password: z.string().min(1).max(200) });
+
+const caller = z.object({
+  kind: z.enum(['person', 'program', 'local']).meta({
+    description: '`local`: nobody has been given access yet, and programs on this machine may do everything',
+  }),
+  name: z.string().nullable(),
+  role: z.enum(Object.keys(ROLES)).nullable(),
+  permissions: z.array(z.enum(Object.keys(PERMISSIONS))),
+});
+
+const instant = z.iso.datetime();
+
+const sessionList = z.object({
+  sessions: z.array(
+    z.object({
+      id: z.string(),
+      current: z.boolean(),
+      began_at: instant,
+      used_at: instant.meta({ description: 'To the minute' }),
+      ends_at: instant.meta({ description: 'If it is not used any more' }),
+      address: z.string(),
+      browser: z.string(),
+    }),
+  ),
+});
+
+const ended = z.object({ ended: z.int() });
+
+const tags = ['sessions'];
+const withProblems = (...slugs: ProblemSlug[]) =>
+  problemResponses(['sessions-unreachable', 'mysql-unreachable', 'mysql-unwritable', 'cross-site', ...slugs]);
+
+/** Logging in and out. In a scope of its own, with the plugin for sessions. */
+export async function sessionRoutes(
+  app: App,
+  { sessions, directory, database }: SessionRouteDeps,
+): Promise<void> {
+  await sessions.register(app);
+
+  route(app, 'POST /session', {
+    schema: {
+      tags,
+      operationId: 'logIn',
+      summary: 'Log in; the session is a cookie',
+      body: login.meta({ examples: [{ name: 'ada', password: 'correct horse battery staple' }] }),
+      response: { 201: caller, ...withProblems('invalid-request', 'wrong-login', 'too-many-logins') },
+    },
+    handler: async (request, reply) => {
+      if (isFromAnotherSite(request))
+        throw new Problem('cross-site', 'A page of another site sends this login.');
+      const { name, password } = request.body;
+      const attempt = { name, address: request.ip, knownBrowser: knownBrowser(request) };
+      const person = await checkedPerson(attempt, password);
+      await sessions.begin(request, person);
+      rememberBrowser(request, reply, person);
+      return reply.code(201).send(describe(person));
+    },
+  });
+
+  route(app, 'GET /session', {
+    schema: {
+      tags,
+      operationId: 'getCaller',
+      summary: 'Who is asking, and what he may do',
+      response: { 200: caller, ...withProblems() },
+    },
+    handler: ({ caller }) =>
+      caller === undefined
+        ? { kind: 'local' as const, name: null, role: null, permissions: ['admin' as const] }
+        : describe(caller),
+  });
+
+  route(app, 'DELETE /session', {
+    schema: {
+      tags,
+      operationId: 'logOut',
+      summary: 'Log out, here or everywhere',
+      querystring: z.strictObject({
+        everywhere: z
+          .enum(['true', 'false'])
+          .default('false')
+          .meta({ examples: ['true'] }),
+      }),
+      response: { 200: ended, ...withProblems('invalid-request') },
+    },
+    handler: async (request, reply) => {
+      const person = personOf(request);
+      const everywhere = request.query.everywhere === 'true';
+      const count = everywhere
+        ? await endAll(person)
+        : await end(storedId(request.session.sessionId), request.session.content);
+      await request.session.destroy();
+      void reply.clearCookie(SESSION_COOKIE, { path: '/' });
+      return { ended: count };
+    },
+  });
+
+  route(app, 'GET /sessions', {
+    schema: {
+      tags,
+      operationId: 'listSessions',
+      summary: 'Where I am logged in',
+      response: { 200: sessionList, ...withProblems() },
+    },
+    handler: async (request) => {
+      const current = storedId(request.session.sessionId);
+      const own = await sessionsOf(personOf(request));
+      return {
+        sessions: [...own].map(([id, { beganAt, usedAt, address, browser }]) => ({
+          id: handleOf(id),
+          current: id === current,
+          began_at: instantAt(beganAt),
+          used_at: instantAt(usedAt),
+          ends_at: instantAt(Math.min(usedAt + sessions.limits.idleMs, beganAt + sessions.limits.longestMs)),
+          address,
+          browser,
+        })),
+      };
+    },
+  });
+
+  route(app, 'DELETE /sessions/:id', {
+    schema: {
+      tags,
+      operationId: 'endSession',
+      summary: 'End one of my sessions',
+      params: z.strictObject({
+        id: z
+          .string()
+          .regex(/^[0-9a-f]{16}$/, 'must be the id of a session')
+          .meta({ examples: ['0123456789abcdef'] }),
+      }),
+      response: { 200: ended, ...withProblems('invalid-request', 'session-not-found') },
+    },
+    handler: async (request) => {
+      const { id } = request.params;
+      const [found] = [...(await sessionsOf(personOf(request)))].filter(
+        ([stored]) => handleOf(stored) === id,
+      );
+      if (found === undefined) throw new Problem('session-not-found', `You have no session ${id}.`);
+      const count = await end(...found);
+      await sessions.store.end(found[0]);
+      return { ended: count };
+    },
+  });
+
+  /** @throws Problem `wrong-login`, the same whether there is such a name or not. */
+  async function checkedPerson(attempt: Attempt, password: string): Promise<Person> {
+    await beginAttempt(database, attempt);
+    const person = await directory.personAfterLook(attempt.name);
+    const hash =
+      person?.role === undefined
+        ? undefined
+        : await database.session((session) => session.ask(passwordOf(person.id)));
+    if (!(await isPassword(password, hash)) || person === undefined) {
+      throw new Problem('wrong-login', 'There is no person with this name and password.');
+    }
+    await attemptSucceeded(database, attempt);
+    return person;
+  }
+
+  async function sessionsOf({ id, sessionKey }: Person): Promise<Map<string, SessionContent>> {
+    const texts = await sessions.store.ofOwner(String(id));
+    const own = new Map<string, SessionContent>();
+    for (const [stored, text] of texts) {
+      const { data } = sessionContent.safeParse(JSON.parse(text).content);
+      if (data?.sessionKey === sessionKey && !directory.isEnded(stored)) own.set(stored, data);
+    }
+    return own;
+  }
+
+  /**
+   * First in MySQL, for good. If the store cannot be reached afterwards, or is an older copy of itself one day, the session
+   * has ended all the same.
+   */
+  async function end(stored: string, content: SessionContent | undefined): Promise<number> {
+    const endsAt = (content?.beganAt ?? Date.now()) + sessions.limits.longestMs;
+    await endOneSession(database, stored, instantAt(endsAt));
+    await directory.look();
+    return 1;
+  }
+
+  async function endAll(person: Person): Promise<number> {
+    const { size } = await sessionsOf(person);
+    await endAllSessions(database, person);
+    await directory.look();
+    return size;
+  }
+}
+
+/** The guard lets only people through to these routes. */
+function personOf({ caller }: FastifyRequest): Person {
+  if (caller?.kind !== 'person') throw new Problem('unauthenticated', 'Log in first, by POST /session.');
+  return caller;
+}
+
+function describe(principal: NonNullable<FastifyRequest['caller']>) {
+  const { kind, name, permissions } = principal;
+  return {
+    kind,
+    name,
+    role: principal.kind === 'person' ? (principal.role ?? null) : null,
+    permissions: [...permissions],
+  };
+}
+
+/** Of a session's stored id, enough to tell one's own sessions apart. */
+function handleOf(stored: string): string {
+  return stored.slice(0, 16);
+}
+
+function knownBrowser(request: FastifyRequest): string | undefined {
+  const { valid, value } = request.unsignCookie(request.cookies[BROWSER_COOKIE] ?? '');
+  return valid ? value : undefined;
+}
+
+function rememberBrowser(request: FastifyRequest, reply: FastifyReply, { name }: Person): void {
+  void reply.setCookie(BROWSER_COOKIE, name, {
+    path: '/session',
+    signed: true,
+    httpOnly: true,
+    sameSite: 'strict',
+    secure: request.protocol === 'https',
+    maxAge: BROWSER_MAX_AGE_S,
+  });
+}
