@@ -325,7 +325,7 @@ describe('a batch of an import', () => {
 
 test('a group is a fold in order of arrival; what is in the log already is answered from there', () => {
   const deletion = (id: number) => ({
-    command: { kind: DELETE_ORDER, input: orderId(id), identity: uniqueIdentity(), now },
+    command: { kind: DELETE_ORDER, input: orderId(id), identity: uniqueIdentity(), now, actor: undefined },
   });
   const [first, again, unknown, repeated] = [deletion(1), deletion(1), deletion(9), deletion(2)];
   const earlier = repeated.command.identity.eventId;

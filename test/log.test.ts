@@ -36,6 +36,7 @@ const event = (subject: number, body: EventBody = { type: 'UserRemoved' }): NewE
   subject,
   ...uniqueIdentity(),
   occurredAt: instantAt(Date.now()),
+  actor: undefined,
 });
 
 const appendAll = (...events: NewEvent[]) =>

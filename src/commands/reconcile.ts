@@ -25,7 +25,8 @@ export async function reconcileSubject(
   now: Instant,
 ): Promise<'reconciled' | Told> {
   try {
-    const outcome = await writer.execute(RECONCILE, subject, { identity: uniqueIdentity(), now });
+    const request = { identity: uniqueIdentity(), now, actor: undefined };
+    const outcome = await writer.execute(RECONCILE, subject, request);
     return outcome !== 'nothing-to-do' && 'logged' in outcome ? 'reconciled' : outcome;
   } catch (error) {
     if (error instanceof Problem && error.slug === 'sum-bound-reached')

@@ -75,7 +75,8 @@ export function commandRoute<R extends CommandRoute, L extends LoggedEvent>(
       },
     },
     handler: async (request: FastifyRequest & Parsed<R>, reply: Reply) => {
-      const command = { identity: identityOf(request), now: instantAt(Date.now()) };
+      const { caller } = request;
+      const command = { identity: identityOf(request), now: instantAt(Date.now()), actor: caller?.id };
       const { logged, replayed } = await carryOut(request, command);
       if (replayed) reply.header('idempotent-replayed', 'true');
       else context.metrics.carriedOut(logged.event.type);

@@ -100,7 +100,11 @@ class Part<T> {
     await this.forEachBatch(async (batch, index) => {
       const missing = this.missingOf[index] ?? 0;
       if (missing === 0) return;
-      const outcome = await writer.execute(kind, batch, { identity: uniqueIdentity(), now });
+      const outcome = await writer.execute(kind, batch, {
+        identity: uniqueIdentity(),
+        now,
+        actor: undefined,
+      });
       if (outcome instanceof BulkConflict) throw outcome;
       if (outcome !== 'nothing-to-do') position = Math.max(position, outcome.logged.position);
       onWritten(missing);

@@ -1,5 +1,13 @@
 import { withSubject, encodePayload, type EventBody, type LoggedEvent } from '../domain/events';
-import { eventId, logId, positionOf, type EventId, type Instant, type LogId } from '../domain/ids';
+import {
+  eventId,
+  logId,
+  positionOf,
+  type EventId,
+  type Instant,
+  type LogId,
+  type PrincipalId,
+} from '../domain/ids';
 import type { LogPosition } from '../domain/log-position';
 import { unitsOf, totalOf, type OrderContent } from '../domain/order';
 import { EVENT_COLUMNS, loggedEvent, type EventRow } from './log';
@@ -25,6 +33,8 @@ export interface NewEvent extends Statable {
   /** What was asked for, where the command had an Idempotency-Key. */
   requestHash: Buffer | null;
   occurredAt: Instant;
+  /** Who asked for it; undefined where nobody had to say so, and for what Tally appends by itself. */
+  actor: PrincipalId | undefined;
 }
 
 /** What a transaction left in the log: its events, and the position that they follow. */
@@ -84,13 +94,13 @@ function advanceHead(events: NewEvent[]): Statement {
 
 /** Only what may be any text is a parameter: so many are slow. */
 function insertEvents(events: NewEvent[]): Statement {
-  const rows = events.map(({ body, subject, eventId }, index) => {
+  const rows = events.map(({ body, subject, eventId, actor }, index) => {
     const head = index === 0 ? HEAD : 'LAST_INSERT_ID()';
     const subjectId = typeof subject === 'number' ? subject : insertedId(subject.inserted);
-    return `(${head} - ${events.length - 1 - index}, X'${eventId}', ?, '${body.type}', ${subjectId}, ?, ?)`;
+    return `(${head} - ${events.length - 1 - index}, X'${eventId}', ?, '${body.type}', ${subjectId}, ?, ?, ${actor ?? 'NULL'})`;
   });
   return {
-    sql: `INSERT INTO order_events (position, event_id, request_hash, type, subject_id, payload, occurred_at)
+    sql: `INSERT INTO order_events (position, event_id, request_hash, type, subject_id, payload, occurred_at, actor_id)
           VALUES ${rows.join(', ')}`,
     parameters: events.flatMap(({ body, requestHash, occurredAt }) => [
       requestHash,

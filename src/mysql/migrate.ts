@@ -146,7 +146,7 @@ async function applyPending(ask: Ask, migrations: Migration[]): Promise<string[]
   const pending = await pendingOf(ask, migrations);
   for (const { version, name, sql, checksum } of pending) {
     try {
-      await ask(sql, [], STATEMENT_TIMEOUT_MS);
+      await ask(sql, [], STATEMENT_TIMEOUT_MS).catch(unlessAdded);
     } catch (error) {
       if (failureOf(error) === 'unreachable') throw error;
       throw new MigrationError(`${name} failed: ${errorMessage(error)}`, { cause: error });
@@ -158,6 +158,11 @@ async function applyPending(ask: Ask, migrations: Migration[]): Promise<string[]
     ]);
   }
   return pending.map(({ name }) => name);
+}
+
+/** MySQL has no `ADD COLUMN IF NOT EXISTS`: a column that is there was added before a crash. @throws any other error. */
+function unlessAdded(error: unknown): void {
+  if (errorCode(error) !== 'ER_DUP_FIELDNAME') throw error;
 }
 
 /** The migrations that were not applied yet. @throws MigrationError where one that was is another by now. */

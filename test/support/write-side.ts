@@ -60,14 +60,14 @@ export async function startWriteSide(
           order: { userId, items: products.map((productId) => ({ productId, quantity: 1 })) },
           maxOrderTotal: config.MAX_ORDER_TOTAL,
         },
-        { identity, now: now() },
+        request(identity),
       ),
     close: () => databases.close(),
   };
 }
 
 export const now = () => instantAt(Date.now());
-export const request = (identity = uniqueIdentity()) => ({ identity, now: now() });
+export const request = (identity = uniqueIdentity()) => ({ identity, now: now(), actor: undefined });
 
 let catalogues = 0;
 

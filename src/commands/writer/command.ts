@@ -1,5 +1,5 @@
 import type { EventType } from '../../domain/events';
-import type { EventId, Instant } from '../../domain/ids';
+import type { EventId, Instant, PrincipalId } from '../../domain/ids';
 import type { Problem } from '../../domain/problems';
 import type { Statable } from '../../mysql/append';
 import type { Dialect } from '../../mysql/dialect';
@@ -10,6 +10,8 @@ import type { CommandIdentity } from './identity';
 export interface Request {
   identity: CommandIdentity;
   now: Instant;
+  /** Undefined where nobody has to say who he is, and for what Tally does by itself. */
+  actor: PrincipalId | undefined;
 }
 
 /**

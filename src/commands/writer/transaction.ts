@@ -148,8 +148,8 @@ export function decideGroup<C extends { command: Command }>(
   return { ended, accepted, events, rows };
 }
 
-/** The command's identity goes to its own event, the last one; the others correct the log on the way. */
-function identified({ identity, now }: Command, drafts: Draft[]): NewEvent[] {
+/** The command's identity and actor go to its own event, the last one; the others correct the log on the way. */
+function identified({ identity, now, actor }: Command, drafts: Draft[]): NewEvent[] {
   return drafts.map((draft, index) => {
     const isOwn = index === drafts.length - 1;
     // Field by field: a spread costs an order more than all the rest of deciding it.
@@ -160,6 +160,7 @@ function identified({ identity, now }: Command, drafts: Draft[]): NewEvent[] {
       eventId: draft.eventId ?? (isOwn ? identity.eventId : uniqueEventId()),
       requestHash: isOwn ? identity.requestHash : null,
       occurredAt: now,
+      actor: isOwn ? actor : undefined,
     };
   });
 }

@@ -61,7 +61,7 @@ export class Writer {
   async execute<Input, Facts, Row, T extends EventType, Told>(
     kind: CommandKind<Input, Facts, Row, T, Told>,
     input: Input,
-    { identity, now }: Request,
+    { identity, now, actor }: Request,
   ): Promise<Receipt<T> | Told> {
     return new Promise((resolve, reject) => {
       const caller: Caller<Told> = {
@@ -77,7 +77,7 @@ export class Writer {
           reject(error);
         },
       };
-      const command = { kind, input, identity, now };
+      const command = { kind, input, identity, now, actor };
       this.queue.add(new Pending(command, this.options.timeoutMs, caller));
     });
   }
