@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DestinationStream, Logger } from 'pino';
+import { AccessLog } from './access/access-log';
 import { Directory } from './access/directory';
 import { ConfigError, type Config } from './config';
 import { oneAtATime } from './concurrency';
@@ -110,12 +111,14 @@ export async function startApp(
   };
   const directory = new Directory(databases.reads, log);
   const sessionStore = openSessionStore(config, log, () => live.space?.root ?? config.REDIS_PREFIX);
+  const accessLog = new AccessLog(databases.reads, { keepDays: config.AUDIT_DAYS, log });
   const server = await buildServer({
     config,
     version: VERSION,
     log,
     directory,
     sessionStore,
+    accessLog,
     context: {
       writer,
       maxOrderTotal: config.MAX_ORDER_TOTAL,
@@ -135,6 +138,7 @@ export async function startApp(
     await projector.stop();
     await directory.stop();
     sessionStore.close();
+    await accessLog.stop();
     await stores.close();
   };
   try {
@@ -151,6 +155,7 @@ export async function startApp(
         if (error instanceof TooOld) throw error;
       });
     directory.start();
+    accessLog.start();
     projector.start();
     supervisor.start();
     return { url: await server.listen({ host: config.HOST, port: config.PORT }), close };

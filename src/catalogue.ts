@@ -4,8 +4,7 @@ import { id, money, nextCursor, time } from './domain/answers';
 import type { ProductId, UserId } from './domain/ids';
 import { formatMinor } from './domain/money';
 import { Problem } from './domain/problems';
-import { unreachableProblem, type Database } from './mysql/pool';
-import type { Session } from './mysql/session';
+import { readFrom, type Database } from './mysql/pool';
 import { readProductsAfter, type StoredProduct } from './mysql/tables/products';
 import { readUsersAfter, type StoredUser } from './mysql/tables/users';
 
@@ -29,7 +28,7 @@ export async function getProduct(
   database: Database,
   productId: ProductId,
 ): Promise<z.output<typeof product>> {
-  const [row] = await readCatalogue(database, (session) => readProductsAfter(session, productId - 1, 1));
+  const [row] = await readFrom(database, (session) => readProductsAfter(session, productId - 1, 1));
   if (row?.id !== productId) throw new Problem('product-not-found', `There is no product ${productId}.`);
   return productAnswer(row);
 }
@@ -39,7 +38,7 @@ export async function listProducts(
   database: Database,
   { limit, above }: Page,
 ): Promise<z.output<typeof productPage>> {
-  const rows = await readCatalogue(database, (session) => readProductsAfter(session, above, limit + 1));
+  const rows = await readFrom(database, (session) => readProductsAfter(session, above, limit + 1));
   return { products: rows.slice(0, limit).map(productAnswer), next_cursor: nextCursorOf(rows, limit) };
 }
 
@@ -52,7 +51,7 @@ export const userPage = z.object({ users: z.array(user), next_cursor: nextCursor
 
 /** @throws Problem `user-not-found`, `overloaded`, `mysql-unreachable` */
 export async function getUser(database: Database, userId: UserId): Promise<z.output<typeof user>> {
-  const [row] = await readCatalogue(database, (session) => readUsersAfter(session, userId - 1, 1));
+  const [row] = await readFrom(database, (session) => readUsersAfter(session, userId - 1, 1));
   if (row?.id !== userId) throw new Problem('user-not-found', `There is no user ${userId}.`);
   return userAnswer(row);
 }
@@ -62,7 +61,7 @@ export async function listUsers(
   database: Database,
   { limit, above }: Page,
 ): Promise<z.output<typeof userPage>> {
-  const rows = await readCatalogue(database, (session) => readUsersAfter(session, above, limit + 1));
+  const rows = await readFrom(database, (session) => readUsersAfter(session, above, limit + 1));
   return { users: rows.slice(0, limit).map(userAnswer), next_cursor: nextCursorOf(rows, limit) };
 }
 
@@ -74,13 +73,4 @@ function userAnswer({ id, name, email, createdAt }: StoredUser): z.output<typeof
 function nextCursorOf(rows: { id: number }[], limit: number): string | null {
   const last = rows.length > limit ? rows[limit - 1] : undefined;
   return last === undefined ? null : String(last.id);
-}
-
-/** Reads from MySQL. @throws Problem `overloaded`, `mysql-unreachable` */
-async function readCatalogue<T>(database: Database, work: (session: Session) => Promise<T>): Promise<T> {
-  try {
-    return await database.session(work);
-  } catch (error) {
-    throw unreachableProblem(error) ?? error;
-  }
 }

@@ -92,6 +92,9 @@ export const SETTINGS = z.object({
     .describe(
       'what needs no key besides `/` and `/health/…`: `docs` (with `/openapi.json`), `metrics`, `docs,metrics`, or `none`',
     ),
+  AUDIT_DAYS: whole(90, 1, 3_650).describe(
+    'how long `/audit` keeps refused keys and changes of keys, in days; commands it keeps for ever',
+  ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')

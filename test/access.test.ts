@@ -8,6 +8,7 @@ import { instantAt } from '../src/domain/ids';
 import { ROUTES, type Access } from '../src/http/route';
 import { proxyDatabase, proxyRedis } from '../torture/proxy';
 import { runCli } from './support/cli';
+import { bearer, newKey as newKeyAt, tokenIn } from './support/keys';
 import { newPlace, seedCatalogue, startTally, until, type Place, type Tally } from './support/tally';
 
 let place: Place;
@@ -21,21 +22,8 @@ afterEach(async () => {
   await place.close();
 });
 
-const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const cli = (...args: string[]) => runCli(args, place.env);
-
-/** A key, as an operator makes it. */
-async function newKey(name: string, scopes: readonly string[]): Promise<string> {
-  const { exitCode, output } = await cli('key', 'create', name, '--scopes', scopes.join(','));
-  expect(exitCode).toBe(0);
-  return tokenIn(output);
-}
-
-function tokenIn(output: string): string {
-  const [token] = /tally_[0-9a-f]{12}_[\w-]{43}/.exec(output) ?? [];
-  if (token === undefined) throw new Error(`no token in: ${output}`);
-  return token;
-}
+const newKey = (name: string, scopes: readonly string[]) => newKeyAt(place, name, scopes);
 
 async function inClosed(work: () => Promise<void>, overrides: Record<string, string> = {}): Promise<void> {
   tally = await startTally(place, { ACCESS: 'closed', ...overrides });

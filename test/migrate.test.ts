@@ -29,6 +29,7 @@ async function tables(): Promise<string[]> {
 }
 
 const ALL_TABLES = [
+  'access_events',
   'access_version',
   'api_keys',
   'ended_sessions',

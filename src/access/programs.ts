@@ -1,5 +1,6 @@
 import { instantAt, type Instant } from '../domain/ids';
 import type { Database } from '../mysql/pool';
+import { insertAccessEvents, insertRevocations } from '../mysql/tables/access-events';
 import { insertApiKey, revokeApiKeys } from '../mysql/tables/api-keys';
 import { upsertPrincipal, type NewPrincipal } from '../mysql/tables/principals';
 import { newApiKey } from './api-key';
@@ -20,7 +21,11 @@ export async function createKey(
 ): Promise<string> {
   const now = instantAt(Date.now());
   const { key, token } = newApiKey(now, expiresAt);
-  await changeAccess(database, [upsertPrincipal(program(name, permissions), now), insertApiKey(key)]);
+  await changeAccess(database, [
+    upsertPrincipal(program(name, permissions), now),
+    insertApiKey(key),
+    insertAccessEvents([{ what: 'key-created', keyId: key.id, occurredAt: now, count: 1 }]),
+  ]);
   return token;
 }
 
@@ -37,13 +42,15 @@ export async function rotateKey(
     revokeApiKeys(id, endsOthersAt),
     upsertPrincipal(program(name, permissions), now),
     insertApiKey(key),
+    insertAccessEvents([{ what: 'key-rotated', keyId: key.id, occurredAt: now, count: 1 }]),
   ]);
   return token;
 }
 
 /** Ends all keys of a program, now. */
 export async function revokeKeys(database: Database, { id }: Principal): Promise<void> {
-  await changeAccess(database, [revokeApiKeys(id, instantAt(Date.now()))]);
+  const now = instantAt(Date.now());
+  await changeAccess(database, [insertRevocations(id, now), revokeApiKeys(id, now)]);
 }
 
 function program(name: string, permissions: Iterable<Permission>): NewPrincipal {

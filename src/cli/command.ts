@@ -78,3 +78,12 @@ export async function withDirectory(
     return run(directory, databases.commands);
   });
 }
+
+/** As `withDirectory`, for changes. The first one may be made before the service has ever run, or its new release has. */
+export async function changeAccessOf(
+  config: Config,
+  run: (directory: Directory, database: Database) => Promise<number>,
+): Promise<number> {
+  await bringSchemaUp(config);
+  return withDirectory(config, run);
+}

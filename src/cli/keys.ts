@@ -5,7 +5,7 @@ import type { Principal } from '../access/principal';
 import { createKey, revokeKeys, rotateKey } from '../access/programs';
 import type { Config } from '../config';
 import { instantAt, type Instant } from '../domain/ids';
-import { bringSchemaUp, NotNow, withDirectory } from './command';
+import { changeAccessOf, NotNow, withDirectory } from './command';
 
 const NAME = /^[\w.:@-]{1,64}$/;
 const DAY_MS = 86_400_000;
@@ -30,9 +30,7 @@ export async function createKeyCommand(
   if (!NAME.test(name)) throw new NotNow('The name of a program has 1 to 64 letters, digits, or . _ : @ -');
   const scopes = scopesOf(options.scopes);
   const expiresAt = options.expires === undefined ? undefined : timeAfter(options.expires);
-  // The first key may be made before the service has ever run.
-  await bringSchemaUp(config);
-  return withDirectory(config, async (directory, database) => {
+  return changeAccessOf(config, async (directory, database) => {
     if (keysOf(directory, name).some(isGood)) {
       throw new NotNow(`${name} has a key: \`tally key rotate ${name}\` gives it another one.`);
     }
@@ -54,7 +52,7 @@ export async function rotateKeyCommand(
 ): Promise<number> {
   const endsOthersAt = timeAfter(options.grace);
   const expiresAt = options.expires === undefined ? undefined : timeAfter(options.expires);
-  return withDirectory(config, async (directory, database) => {
+  return changeAccessOf(config, async (directory, database) => {
     const owner = ownerOf(directory, name);
     print(await rotateKey(database, owner, expiresAt, endsOthersAt));
     console.log(`The keys that ${name} had before end at ${endsOthersAt}.`);
@@ -64,7 +62,7 @@ export async function rotateKeyCommand(
 
 /** `tally key revoke NAME`. */
 export async function revokeKeyCommand(config: Config, name: string): Promise<number> {
-  return withDirectory(config, async (directory, database) => {
+  return changeAccessOf(config, async (directory, database) => {
     await revokeKeys(database, ownerOf(directory, name));
     console.log(`The keys of ${name} are revoked. Every instance knows it within some seconds.`);
     return 0;

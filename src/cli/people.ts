@@ -6,7 +6,7 @@ import { putPerson, removePerson } from '../access/people';
 import { isRole, ROLES, type Role } from '../access/permissions';
 import type { Person } from '../access/principal';
 import type { Config } from '../config';
-import { bringSchemaUp, NotNow, withDirectory } from './command';
+import { changeAccessOf, NotNow, withDirectory } from './command';
 
 const NAME = /^[\w.:@-]{1,64}$/;
 const SHORTEST_PASSWORD = 12;
@@ -24,9 +24,7 @@ export async function addPersonCommand(
 ): Promise<number> {
   if (!NAME.test(name)) throw new NotNow('The name of a person has 1 to 64 letters, digits, or . _ : @ -');
   const role = roleOf(options.role);
-  // The first person may be added before the service has ever run.
-  await bringSchemaUp(config);
-  return withDirectory(config, async (directory, database) => {
+  return changeAccessOf(config, async (directory, database) => {
     if (found(directory, name)?.role !== undefined) {
       throw new NotNow(
         `There is a person ${name}: \`tally person reset ${name}\` gives him another password or role.`,
@@ -44,7 +42,7 @@ export async function resetPersonCommand(
   name: string,
   options: PasswordOption & { role?: string },
 ): Promise<number> {
-  return withDirectory(config, async (directory, database) => {
+  return changeAccessOf(config, async (directory, database) => {
     const { role: before } = personNamed(directory, name);
     const role = options.role === undefined ? before : roleOf(options.role);
     if (role === undefined) throw new NotNow(`${name} was removed: \`tally person add\` adds him again.`);
@@ -57,7 +55,7 @@ export async function resetPersonCommand(
 
 /** `tally person remove NAME`. */
 export async function removePersonCommand(config: Config, name: string): Promise<number> {
-  return withDirectory(config, async (directory, database) => {
+  return changeAccessOf(config, async (directory, database) => {
     await removePerson(database, personNamed(directory, name));
     console.log(`${name} may do nothing any more, and is logged out everywhere.`);
     return 0;
@@ -66,7 +64,7 @@ export async function removePersonCommand(config: Config, name: string): Promise
 
 /** `tally person unlock NAME`: after too many failed logins. */
 export async function unlockPersonCommand(config: Config, name: string): Promise<number> {
-  return withDirectory(config, async (directory, database) => {
+  return changeAccessOf(config, async (directory, database) => {
     personNamed(directory, name);
     await unlock(database, name);
     console.log(`${name} may try to log in again.`);

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AccessLog } from '../access/access-log';
 import { isSecretOf, parseToken, whyEnded, type OwnedKey, type Token } from '../access/api-key';
 import type { Directory } from '../access/directory';
 import { permits } from '../access/permissions';
@@ -9,6 +10,7 @@ import { Problem } from '../domain/problems';
 import { mysqlUnreachable, unreachableProblem } from '../mysql/pool';
 import { isFromOwnPage } from './cross-site';
 import { whyNotLocal } from './local';
+import type { AccessEvent } from '../mysql/tables/access-events';
 import type { Metrics } from './metrics';
 import type { Access } from './route';
 import type { App } from './server';
@@ -25,6 +27,7 @@ export interface GuardDeps {
   config: Pick<Config, 'ACCESS' | 'PUBLIC_ROUTES'>;
   directory: Directory;
   sessions: Sessions;
+  accessLog: AccessLog;
   metrics: Metrics;
 }
 
@@ -36,7 +39,7 @@ const SAFE_METHODS = new Set(['GET', 'HEAD']);
  * Lets a request through only where the table of routes allows it (route.ts). A route without an entry, which only a plugin
  * can bring, is for administrators.
  */
-export function guard(app: App, { config, directory, sessions, metrics }: GuardDeps): void {
+export function guard(app: App, { config, directory, sessions, accessLog, metrics }: GuardDeps): void {
   const openRoutes = openAccesses(config.PUBLIC_ROUTES);
   const isOpenHere = () => config.ACCESS === 'auto' && directory.isEmpty;
 
@@ -50,65 +53,66 @@ export function guard(app: App, { config, directory, sessions, metrics }: GuardD
       return reason === undefined ? done() : refuse(reply, done, notLocal(reason));
     }
     if (openRoutes.has(access)) return done();
-    identify(request, (error, caller) => {
-      const refusal = caller instanceof Problem ? caller : whyNot(caller, access);
-      if (error) done(error);
-      else if (refusal !== undefined) refuse(reply, done, refusal);
-      else done();
-    });
+    const serve = (caller: Principal, keyId?: string) => {
+      request.caller = caller;
+      const refusal = whyNot(caller, access);
+      if (refusal === undefined) return done();
+      note(request, { reason: 'forbidden', principalId: caller.id, keyId });
+      refuse(reply, done, refusal);
+    };
+    const turnAway = ({ problem, ...noted }: TurnedAway) => {
+      if (noted.reason !== undefined) note(request, noted);
+      refuse(reply, done, problem);
+    };
+    const { authorization, cookie } = request.headers;
+    if (authorization !== undefined) byKey(authorization, serve, turnAway, done);
+    else if (cookie !== undefined) bySession(request, serve, turnAway, done);
+    else
+      turnAway({
+        problem: unauthenticated('Send a key of Tally, as Authorization: Bearer tally_…, or log in.'),
+      });
   });
 
-  type Told = (error: Error | undefined, caller?: Principal | Problem) => void;
+  type Serve = (caller: Principal, keyId?: string) => void;
+  type TurnAway = (whom: TurnedAway) => void;
+  type Fail = (error: Error) => void;
 
-  function identify(request: FastifyRequest, done: Told): void {
-    const identified: Told = (error, caller) => {
-      if (!(caller instanceof Problem)) request.caller = caller;
-      done(error, caller);
-    };
-    if (request.headers.authorization !== undefined) byKey(request.headers.authorization, identified);
-    else if (request.headers.cookie !== undefined) bySession(request, identified);
-    else
-      done(undefined, unauthenticated('Send a key of Tally, as Authorization: Bearer tally_…, or log in.'));
-  }
-
-  function byKey(authorization: string, done: Told): void {
+  function byKey(authorization: string, serve: Serve, turnAway: TurnAway, fail: Fail): void {
     const [, text = ''] = BEARER.exec(authorization) ?? [];
     const token = parseToken(text);
     if (token === undefined) {
       const detail =
         'What Authorization holds is no key of Tally, which is sent as Authorization: Bearer tally_…';
-      return done(undefined, unauthenticated(detail));
+      return turnAway({ problem: unauthenticated(detail) });
     }
+    const decide = (key: OwnedKey | undefined) => {
+      const refused = key === undefined ? unknownKey(token, 'unknown') : whyNoKey(key, token);
+      if (refused !== undefined) return turnAway(refused);
+      if (key === undefined) return undefined;
+      directory.noteUse(key.id);
+      serve(key.owner, key.id);
+    };
     const known = directory.key(token.id);
-    if (known !== undefined) return done(undefined, ownerOf(known, token));
-    const found = (key: OwnedKey | undefined) => done(undefined, ownerOf(key, token));
-    const fail = (error: unknown) => done(unreachableProblem(error) ?? mysqlUnreachable(error));
-    directory.keyAfterLook(token.id).then(found, fail);
+    if (known !== undefined) return decide(known);
+    const failed = (error: unknown) => fail(unreachableProblem(error) ?? mysqlUnreachable(error));
+    directory.keyAfterLook(token.id).then(decide, failed);
   }
 
-  function ownerOf(key: OwnedKey | undefined, { secret }: Token): Principal | Problem {
-    if (key === undefined || !isSecretOf(key, secret))
-      return unauthenticated('Tally does not know this key.');
-    const ended = whyEnded(key, instantAt(Date.now()));
-    // Only who has the secret is told.
-    if (ended !== undefined) return unauthenticated(`This key is ${ended}: ask for another one.`);
-    directory.noteUse(key.id);
-    return key.owner;
-  }
-
-  function bySession(request: FastifyRequest, done: Told): void {
+  function bySession(request: FastifyRequest, serve: Serve, turnAway: TurnAway, fail: Fail): void {
     sessions.identify(request, (error, person) => {
-      if (error) return done(error);
+      if (error) return fail(error);
       if (person === undefined)
-        return done(undefined, unauthenticated('Nobody is logged in: the session is over.'));
-      if (!SAFE_METHODS.has(request.method) && !isFromOwnPage(request)) {
-        return done(
-          undefined,
-          new Problem('cross-site', 'The browser does not say that a page of Tally sends this.'),
-        );
-      }
-      done(undefined, person);
+        return turnAway({ problem: unauthenticated('Nobody is logged in: the session is over.') });
+      if (SAFE_METHODS.has(request.method) || isFromOwnPage(request)) return serve(person);
+      const detail = 'The browser does not say that a page of Tally sends this.';
+      turnAway({ problem: new Problem('cross-site', detail), reason: 'cross-site', principalId: person.id });
     });
+  }
+
+  function note(request: FastifyRequest, event: Omit<TurnedAway, 'problem'>): void {
+    const what = event.keyId === undefined ? 'session-refused' : 'key-refused';
+    const route = `${request.method} ${request.routeOptions.url}`;
+    accessLog.note({ ...event, what, route, address: request.ip });
   }
 
   function refuse(reply: FastifyReply, done: (error: Error) => void, problem: Problem): void {
@@ -118,9 +122,27 @@ export function guard(app: App, { config, directory, sessions, metrics }: GuardD
   }
 }
 
+/** Whom Tally does not serve, and what the audit says of it. */
+interface TurnedAway extends Pick<AccessEvent, 'principalId' | 'keyId' | 'reason'> {
+  problem: Problem;
+}
+
+function unknownKey({ id }: Token, reason: string): TurnedAway {
+  return { problem: unauthenticated('Tally does not know this key.'), reason, keyId: id };
+}
+
+/** Why a key is not taken; undefined where it is. */
+function whyNoKey(key: OwnedKey, token: Token): TurnedAway | undefined {
+  if (!isSecretOf(key, token.secret)) return unknownKey(token, 'wrong-secret');
+  const ended = whyEnded(key, instantAt(Date.now()));
+  if (ended === undefined) return undefined;
+  // Only who has the secret is told.
+  const problem = unauthenticated(`This key is ${ended}: ask for another one.`);
+  return { problem, reason: ended, keyId: key.id, principalId: key.owner.id };
+}
+
 /** Why a caller may not do this; undefined where he may. */
-function whyNot(caller: Principal | undefined, access: Exclude<Access, 'open'>): Problem | undefined {
-  if (caller === undefined) return unauthenticated('Nobody is logged in.');
+function whyNot(caller: Principal, access: Exclude<Access, 'open'>): Problem | undefined {
   if (access === 'caller' || (access === 'session' && caller.kind === 'person')) return undefined;
   if (access === 'session')
     return new Problem('forbidden', 'Only people have sessions: this is for who is logged in.');

@@ -46,6 +46,7 @@ export const ROUTES = {
   'GET /health/live': 'open',
   'GET /health/ready': 'open',
   'GET /read-model': 'reports:read',
+  'GET /audit': 'admin',
   'GET /metrics': 'metrics',
   'GET /openapi.json': 'docs',
   'GET /': 'open',

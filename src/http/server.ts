@@ -12,6 +12,7 @@ import fastify, {
 } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { AccessLog } from '../access/access-log';
 import type { Directory } from '../access/directory';
 import type { Config } from '../config';
 import { plainEnglish } from '../domain/plain-english';
@@ -25,6 +26,7 @@ import { guard } from './guard';
 import { describeApi, docsRoutes, openApiRoute } from './openapi';
 import { pathOf, routeNotFound, sendProblem } from './problems';
 import { route } from './route';
+import { auditRoutes } from './routes/audit';
 import { catalogueRoutes } from './routes/catalogue';
 import { operationsRoutes } from './routes/operations';
 import { orderRoutes } from './routes/orders';
@@ -59,6 +61,7 @@ export interface ServerDeps {
   directory: Directory;
   /** Where the sessions of people are. */
   sessionStore: SessionStore;
+  accessLog: AccessLog;
 }
 
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
@@ -75,6 +78,7 @@ export async function buildServer({
   context,
   directory,
   sessionStore,
+  accessLog,
 }: ServerDeps): Promise<App> {
   const connections = new Connections(context.metrics);
   const failures = new FailureLog();
@@ -121,7 +125,7 @@ export async function buildServer({
     done();
   });
   const sessions = new Sessions({ config, store: sessionStore, directory });
-  guard(app, { config, directory, sessions, metrics: context.metrics });
+  guard(app, { config, directory, sessions, accessLog, metrics: context.metrics });
   const logsAnswers = log.level === 'info' || log.level === 'debug' || log.level === 'trace';
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
@@ -151,6 +155,7 @@ export async function buildServer({
     reportRoutes(typed, context);
     catalogueRoutes(typed, context);
     operationsRoutes(typed, context);
+    auditRoutes(typed, context);
     openApiRoute(typed);
     const about = { name: 'Tally', version, openapi: '/openapi.json' };
     route(typed, 'GET /', {

@@ -1,8 +1,22 @@
 import { decodeEvent, subjectId, type EventType, type LoggedEvent, type SubjectKind } from '../domain/events';
-import { eventId, logId, positionOf, type EventId, type LogId, type Position } from '../domain/ids';
+import {
+  eventId,
+  logId,
+  positionOf,
+  type EventId,
+  type Instant,
+  type LogId,
+  type Position,
+} from '../domain/ids';
 import { isSameLogPosition, type LogPosition } from '../domain/log-position';
 import { SUM_BOUND } from '../domain/money';
 import { mapQuery, select, type Query, type Session } from './session';
+import {
+  JOINED_PRINCIPAL,
+  joinedPrincipal,
+  type JoinedPrincipal,
+  type PrincipalRow,
+} from './tables/principals';
 import { fromDatetime } from './time';
 
 export interface Head extends LogPosition {
@@ -155,6 +169,39 @@ export async function subjectsWithoutRow(
     [[added, removed], added, removed],
   );
   return (await session.ask(missing, { timeoutMs })).map((row) => row.subject_id);
+}
+
+/** Who asked for an event, as the audit tells it. */
+export interface LoggedCommand {
+  position: number;
+  /** A newer release may have appended an event of another type. */
+  type: string;
+  subjectId: number;
+  occurredAt: Instant;
+  actor: PrincipalRow | undefined;
+}
+
+interface CommandRow extends JoinedPrincipal {
+  position: number;
+  type: string;
+  subject_id: number;
+  occurred_at: string;
+}
+
+/** The newest events up to a position, newest first, without what they say. */
+export function loggedCommands(upTo: number, limit: number): Query<LoggedCommand[]> {
+  const sql = `SELECT e.position, e.type, e.subject_id, e.occurred_at, ${JOINED_PRINCIPAL}
+                 FROM order_events e LEFT JOIN principals p ON p.id = e.actor_id
+                WHERE e.position <= ? ORDER BY e.position DESC LIMIT ?`;
+  return mapQuery(select<CommandRow>(sql, [upTo, limit]), (rows) =>
+    rows.map((row) => ({
+      position: row.position,
+      type: row.type,
+      subjectId: row.subject_id,
+      occurredAt: fromDatetime(row.occurred_at),
+      actor: joinedPrincipal(row),
+    })),
+  );
 }
 
 /** Gives the log another identity: for the copy of a database that is to live beside the original. */

@@ -168,6 +168,15 @@ function prepareSessions(pool: Pool, ...statements: string[]): void {
   });
 }
 
+/** Reads for a request. @throws Problem `overloaded`, `mysql-unreachable` */
+export async function readFrom<T>(database: Database, work: (session: Session) => Promise<T>): Promise<T> {
+  try {
+    return await database.session(work);
+  } catch (error) {
+    throw unreachableProblem(error) ?? error;
+  }
+}
+
 /** The problem to answer where MySQL could not be asked; undefined for errors that mean something else. */
 export function unreachableProblem(error: unknown): Problem | undefined {
   const failure = failureOf(error);

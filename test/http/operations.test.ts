@@ -89,6 +89,7 @@ test('/openapi.json describes every route, and /docs shows it', async () => {
       'DELETE /orders/{id}',
       'DELETE /products/{id}',
       'DELETE /users/{id}',
+      'GET /audit',
       'GET /health-check',
       'GET /health/live',
       'GET /health/ready',

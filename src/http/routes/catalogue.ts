@@ -1,4 +1,3 @@
-import type { FastifySchema } from 'fastify';
 import { z } from 'zod';
 import {
   getProduct,
@@ -18,13 +17,12 @@ import { id } from '../../domain/answers';
 import { email, name, priceOf, sku } from '../../domain/fields';
 import { productId, userId } from '../../domain/ids';
 import { formatMinor, MAX_PRICE } from '../../domain/money';
-import type { ProblemSlug } from '../../domain/problems';
 import { commandRoute } from '../command-route';
 import type { HttpContext } from '../context';
-import { problemResponses } from '../problems';
-import { cursor, idInUrl, limit, type Parsed } from '../requests';
+import { cursor, idInUrl, limit } from '../requests';
 import { route } from '../route';
 import type { App } from '../server';
+import { storedRoute } from '../stored-route';
 
 const price = z
   .union(
@@ -108,8 +106,9 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
   route(
     app,
     'GET /products/:id',
-    catalogueRoute(
+    storedRoute(
       {
+        tags,
         operationId: 'getProduct',
         summary: 'One product',
         params: productParams,
@@ -123,8 +122,9 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
   route(
     app,
     'GET /products',
-    catalogueRoute(
+    storedRoute(
       {
+        tags,
         operationId: 'listProducts',
         summary: 'Products by ascending id',
         querystring: page,
@@ -180,8 +180,9 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
   route(
     app,
     'GET /users/:id',
-    catalogueRoute(
+    storedRoute(
       {
+        tags,
         operationId: 'getUser',
         summary: 'One user',
         params: userParams,
@@ -195,32 +196,15 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
   route(
     app,
     'GET /users',
-    catalogueRoute(
-      { operationId: 'listUsers', summary: 'Users by ascending id', querystring: page, answer: userPage },
+    storedRoute(
+      {
+        tags,
+        operationId: 'listUsers',
+        summary: 'Users by ascending id',
+        querystring: page,
+        answer: userPage,
+      },
       ({ query }) => listUsers(database, query),
     ),
   );
-}
-
-interface CatalogueRoute extends FastifySchema {
-  answer: z.ZodType;
-  problems?: ProblemSlug[];
-}
-
-/** A route that reads MySQL, so its answer has no log position. */
-function catalogueRoute<R extends CatalogueRoute>(
-  { answer, problems = [], ...request }: R,
-  read: (request: Parsed<R>) => Promise<z.output<R['answer']>>,
-) {
-  const responses = problemResponses([
-    'invalid-request',
-    'overloaded',
-    'mysql-unreachable',
-    'mysql-unwritable',
-    ...problems,
-  ]);
-  return {
-    schema: { tags, ...request, response: { 200: answer, ...responses } },
-    handler: async (request: Parsed<R>) => read(request),
-  };
 }

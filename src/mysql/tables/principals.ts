@@ -14,6 +14,24 @@ export interface StoredPrincipal {
   sessionKey: string | null;
 }
 
+/** What the audit tells of a principal. */
+export type PrincipalRow = Pick<StoredPrincipal, 'id' | 'kind' | 'name'>;
+
+/** The columns of a principal that an outer join may not have found. */
+export interface JoinedPrincipal {
+  principal_id: number | null;
+  principal_kind: PrincipalKind;
+  principal_name: string;
+}
+
+/** For an outer join of principals as `p`. */
+export const JOINED_PRINCIPAL = 'p.id AS principal_id, p.kind AS principal_kind, p.name AS principal_name';
+
+export function joinedPrincipal(row: JoinedPrincipal): PrincipalRow | undefined {
+  if (row.principal_id === null) return undefined;
+  return { id: principalId(row.principal_id), kind: row.principal_kind, name: row.principal_name };
+}
+
 /** All of them: a shop has few. */
 export function allPrincipals(): Query<StoredPrincipal[]> {
   return mapQuery(
