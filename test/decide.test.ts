@@ -4,6 +4,7 @@ import { CREATE_USER } from '../src/commands/create-user';
 import { DELETE_ORDER } from '../src/commands/delete-order';
 import { DELETE_PRODUCT } from '../src/commands/delete-product';
 import { DELETE_USER } from '../src/commands/delete-user';
+import { ERASE_USER } from '../src/commands/erase-user';
 import { RECONCILE } from '../src/commands/reconcile';
 import type { Decision } from '../src/commands/writer/command';
 import { correctionId, uniqueEventId, uniqueIdentity } from '../src/commands/writer/identity';
@@ -245,6 +246,36 @@ test.each<[string, Decision<unknown>, unknown]>([
   [
     'a user who does not exist',
     DELETE_USER.decide({ stated: undefined, isInUse: false, latest: undefined }, [], userId(1), now),
+    'user-not-found',
+  ],
+  [
+    'the erasure of a user',
+    ERASE_USER.decide({ stated: ada, latest: logged(ada) }, [], userId(1), now),
+    ['UserErased'],
+  ],
+  [
+    'the erasure of a user of whom the log has never heard',
+    ERASE_USER.decide({ stated: ada, latest: undefined }, [], userId(1), now),
+    ['UserRegistered', 'UserErased'],
+  ],
+  [
+    'the erasure of a user who was removed',
+    ERASE_USER.decide(
+      { stated: undefined, latest: logged({ type: 'UserRemoved', userId: userId(1) }) },
+      [],
+      userId(1),
+      now,
+    ),
+    ['UserRegistered', 'UserRemoved'],
+  ],
+  [
+    'the erasure of a user whom another program deleted',
+    ERASE_USER.decide({ stated: undefined, latest: logged(ada) }, [], userId(1), now),
+    ['UserRemoved'],
+  ],
+  [
+    'the erasure of a user who never was',
+    ERASE_USER.decide({ stated: undefined, latest: undefined }, [], userId(1), now),
     'user-not-found',
   ],
 ])('%s', (_about, decision, expected) => {

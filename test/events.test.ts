@@ -31,6 +31,7 @@ const event: fc.Arbitrary<TallyEvent> = fc.oneof(
   fc.record({ type: fc.constant('ProductRemoved' as const), productId: id.map(productId) }),
   fc.record({ type: fc.constant('UserRegistered' as const), userId: id.map(userId), name: text }),
   fc.record({ type: fc.constant('UserRemoved' as const), userId: id.map(userId) }),
+  fc.record({ type: fc.constant('UserErased' as const), userId: id.map(userId) }),
 );
 
 test('an event survives the way into its columns and back', () => {

@@ -1,4 +1,4 @@
-import type { TallyEvent } from '../src/domain/events';
+import { ERASED_NAME, type TallyEvent } from '../src/domain/events';
 import { instant, instantAt, orderId, productId, userId } from '../src/domain/ids';
 import { HIGHEST_ORDER_TOTAL } from '../src/domain/money';
 import { totalOf, type Order } from '../src/domain/order';
@@ -109,6 +109,12 @@ const TABLE: {
     row: undefined,
     logged: registered('Ada'),
     outcome: { events: [unregistered] },
+  },
+  {
+    about: 'a user who was erased',
+    row: registered(ERASED_NAME),
+    logged: { type: 'UserErased', userId: userId(5) },
+    outcome: { events: [] },
   },
   { about: 'a user who is gone, as logged', row: undefined, logged: unregistered, outcome: { events: [] } },
   {

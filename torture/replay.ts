@@ -49,6 +49,9 @@ export class Replay {
       case 'UserRegistered':
         this.users.set(id, { name });
         return [];
+      case 'UserErased':
+        this.users.set(id, { name: '[erased]' });
+        return [];
       case 'UserRemoved':
         return this.users.delete(id) ? [] : [`event ${position} removes user ${id}, which does not exist`];
       default:

@@ -27,7 +27,12 @@ export type TallyEvent =
   | { type: 'ProductAdded'; productId: ProductId; name: string; sku: string }
   | { type: 'ProductRemoved'; productId: ProductId }
   | { type: 'UserRegistered'; userId: UserId; name: string }
-  | { type: 'UserRemoved'; userId: UserId };
+  | { type: 'UserRemoved'; userId: UserId }
+  /** The user stays, and is called `ERASED_NAME` from here on; so do the events before it. */
+  | { type: 'UserErased'; userId: UserId };
+
+/** In place of the name of a user that was erased. */
+export const ERASED_NAME = '[erased]';
 
 export type EventType = TallyEvent['type'];
 
@@ -43,7 +48,8 @@ export type EventBody =
   | { type: 'ProductAdded'; name: string; sku: string }
   | { type: 'ProductRemoved' }
   | { type: 'UserRegistered'; name: string }
-  | { type: 'UserRemoved' };
+  | { type: 'UserRemoved' }
+  | { type: 'UserErased' };
 
 /** An event and its place in the log. */
 export interface LoggedEvent<T extends EventType = EventType> {
@@ -67,6 +73,7 @@ export const EVENT_TYPES: readonly EventType[] = [
   'ProductRemoved',
   'UserRegistered',
   'UserRemoved',
+  'UserErased',
 ];
 
 /** The id of the order, product or user that the event is about. */
@@ -80,6 +87,7 @@ export function subjectId(event: TallyEvent): OrderId | ProductId | UserId {
       return event.productId;
     case 'UserRegistered':
     case 'UserRemoved':
+    case 'UserErased':
       return event.userId;
   }
 }
@@ -97,6 +105,7 @@ export function withSubject(body: EventBody, id: number): TallyEvent {
     case 'UserRegistered':
       return { type: body.type, userId: userId(id), name: body.name };
     case 'UserRemoved':
+    case 'UserErased':
       return { type: body.type, userId: userId(id) };
   }
 }
@@ -130,6 +139,7 @@ function payloadOf(body: EventBody, occurredAt: Instant): unknown[] {
       return [body.name];
     case 'ProductRemoved':
     case 'UserRemoved':
+    case 'UserErased':
       return [];
   }
 }
@@ -170,6 +180,7 @@ function decodeBody(type: string, json: unknown, occurredAt: Instant): EventBody
     }
     case 'ProductRemoved':
     case 'UserRemoved':
+    case 'UserErased':
       return { type };
     default:
       throw new Error('unknown type');

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { EventOf, TallyEvent } from './events';
+import { ERASED_NAME, type EventOf, type TallyEvent } from './events';
 import { instantAt, type Instant } from './ids';
 import { HIGHEST_ORDER_TOTAL } from './money';
 import { totalOf, type Order } from './order';
@@ -32,6 +32,8 @@ export function statedBy(logged: TallyEvent | undefined): Stated | undefined {
     case 'ProductAdded':
     case 'UserRegistered':
       return logged;
+    case 'UserErased':
+      return { type: 'UserRegistered', userId: logged.userId, name: ERASED_NAME };
     case 'OrderDeleted':
     case 'ProductRemoved':
     case 'UserRemoved':

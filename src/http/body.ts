@@ -12,8 +12,8 @@ export function takeJson(app: App): void {
     if (fault !== undefined) return done(new Problem('unsupported-media-type', fault));
     // Replacement characters would be stored in place of what the client meant.
     if (!isUtf8(body)) return done(new Problem('malformed-json', 'The body is not valid UTF-8.'));
-    // Clients that always send a content type may send it with a DELETE, which has no body.
-    if (body.length === 0 && request.method === 'DELETE') return done(null, undefined);
+    // Clients that always send a content type may send it where there is no body to send.
+    if (body.length === 0 && request.routeOptions.schema?.body === undefined) return done(null, undefined);
     return void parseJson(request, body.toString(), done);
   });
 }

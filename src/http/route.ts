@@ -33,6 +33,7 @@ export const ROUTES = {
   'GET /products': 'reports:read',
   'POST /users': 'catalogue:write',
   'DELETE /users/:id': 'catalogue:write',
+  'POST /users/:id/erasure': 'admin',
   'GET /users/:id': 'reports:read',
   'GET /users': 'reports:read',
 

@@ -138,6 +138,8 @@ function changeOf(events: Statable[]) {
       case 'UserRemoved':
         change.users -= 1;
         break;
+      case 'UserErased':
+        break;
     }
   }
   return change;

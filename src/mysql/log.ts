@@ -1,4 +1,12 @@
-import { decodeEvent, subjectId, type EventType, type LoggedEvent, type SubjectKind } from '../domain/events';
+import {
+  decodeEvent,
+  encodePayload,
+  ERASED_NAME,
+  subjectId,
+  type EventType,
+  type LoggedEvent,
+  type SubjectKind,
+} from '../domain/events';
 import {
   eventId,
   logId,
@@ -7,10 +15,11 @@ import {
   type Instant,
   type LogId,
   type Position,
+  type UserId,
 } from '../domain/ids';
 import { isSameLogPosition, type LogPosition } from '../domain/log-position';
 import { SUM_BOUND } from '../domain/money';
-import { mapQuery, select, type Query, type Session } from './session';
+import { mapQuery, select, type Query, type Session, type Statement } from './session';
 import {
   JOINED_PRINCIPAL,
   joinedPrincipal,
@@ -124,24 +133,41 @@ export async function readEventIds(session: Session, positions: Position[]): Pro
   return new Map(rows.map((row) => [row.position, eventId(row.event_id)]));
 }
 
-/** Per kind: its table, the event after which a subject exists, and the one after which it does not. */
-const SUBJECTS: Record<SubjectKind, { table: string; added: EventType; removed: EventType }> = {
-  order: { table: 'orders', added: 'OrderCreated', removed: 'OrderDeleted' },
-  product: { table: 'products', added: 'ProductAdded', removed: 'ProductRemoved' },
-  user: { table: 'users', added: 'UserRegistered', removed: 'UserRemoved' },
+/** Per kind: its table, the event after which a subject exists, and the one after which it does not; and all about it. */
+const SUBJECTS: Record<
+  SubjectKind,
+  { table: string; added: EventType; removed: EventType; all: EventType[] }
+> = {
+  order: {
+    table: 'orders',
+    added: 'OrderCreated',
+    removed: 'OrderDeleted',
+    all: ['OrderCreated', 'OrderDeleted'],
+  },
+  product: {
+    table: 'products',
+    added: 'ProductAdded',
+    removed: 'ProductRemoved',
+    all: ['ProductAdded', 'ProductRemoved'],
+  },
+  user: {
+    table: 'users',
+    added: 'UserRegistered',
+    removed: 'UserRemoved',
+    all: ['UserRegistered', 'UserRemoved', 'UserErased'],
+  },
 };
 
 /** The newest event about each of these subjects, by id: what the log last said of them. */
 export function latestEventsOf(kind: SubjectKind, ids: number[]): Query<Map<number, LoggedEvent>> {
   if (ids.length === 0) return { statements: [], read: () => new Map() };
-  const { added, removed } = SUBJECTS[kind];
   // Joined, because MySQL reads the whole log for `position IN (SELECT MAX(position) …)`.
   const rows = select<EventRow>(
     `SELECT ${EVENT_COLUMNS}
        FROM (SELECT MAX(position) AS position FROM order_events
               WHERE subject_id IN (?) AND type IN (?) GROUP BY subject_id) AS latest
        JOIN order_events USING (position)`,
-    [ids, [added, removed]],
+    [ids, SUBJECTS[kind].all],
   );
   return mapQuery(
     rows,
@@ -202,6 +228,18 @@ export function loggedCommands(upTo: number, limit: number): Query<LoggedCommand
       actor: joinedPrincipal(row),
     })),
   );
+}
+
+/**
+ * Takes the name of a user out of what the log said before: the one case in which an event is changed. Every read model goes
+ * on to the `UserErased` that the same transaction appends. The hash of the request goes too, since it would confirm a guess
+ * of name and email. Locks these events alone; it comes before the head, so it delays nobody's append.
+ */
+export function eraseLoggedUser(id: UserId, now: Instant): Statement {
+  return {
+    sql: `UPDATE order_events SET payload = ?, request_hash = NULL WHERE subject_id = ? AND type = 'UserRegistered'`,
+    parameters: [encodePayload({ type: 'UserRegistered', name: ERASED_NAME }, now), id],
+  };
 }
 
 /** Gives the log another identity: for the copy of a database that is to live beside the original. */

@@ -1,4 +1,4 @@
-import type { TallyEvent } from '../domain/events';
+import { ERASED_NAME, type TallyEvent } from '../domain/events';
 import { formatMinor } from '../domain/money';
 import { lineRevenue, unitsOf, type Order } from '../domain/order';
 import { blockOf, dayOf, monthOf, rankingMember, type Keys } from '../read-model/keys';
@@ -22,6 +22,8 @@ export function project(keys: Keys, event: TallyEvent): Operation[] {
       return [{ kind: 'hash', key: keys.product(event.productId), fields: null }];
     case 'UserRegistered':
       return [{ kind: 'hash', key: keys.user(event.userId), fields: { name: event.name } }];
+    case 'UserErased':
+      return [{ kind: 'hash', key: keys.user(event.userId), fields: { name: ERASED_NAME } }];
     case 'UserRemoved':
       return [{ kind: 'hash', key: keys.user(event.userId), fields: null }];
   }

@@ -172,6 +172,11 @@ export class Keys {
     const text = key.slice(this.orderPrefix.length);
     return /^[1-9]\d{0,14}$/.test(text) ? orderId(Number(text)) : undefined;
   }
+
+  /** Whether the key holds the name of a person. */
+  holdsName(key: string): boolean {
+    return key.startsWith(this.user('')) && !key.endsWith(':orders');
+  }
 }
 
 /** What products are ranked by. */

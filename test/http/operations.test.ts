@@ -114,6 +114,7 @@ test('/openapi.json describes every route, and /docs shows it', async () => {
       'POST /orders',
       'POST /products',
       'POST /users',
+      'POST /users/{id}/erasure',
     ].sort(),
   );
   const create = body.paths['/orders'].post;

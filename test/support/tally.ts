@@ -26,8 +26,13 @@ export interface Tally {
   get(path: string, headers?: Record<string, string>): Promise<Answer>;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
   delete(path: string, headers?: Record<string, string>): Promise<Answer>;
-  /** Starts a request whose body is sent as it is. */
-  send(method: string, path: string, body: string, headers: Record<string, string>): Promise<Answer>;
+  /** Sends a request whose body is sent as it is, or that has none. */
+  send(
+    method: string,
+    path: string,
+    body: string | undefined,
+    headers: Record<string, string>,
+  ): Promise<Answer>;
 }
 
 export async function startTally(
@@ -123,7 +128,8 @@ export async function holdFence(place: Place, ms: number): Promise<() => Promise
   return async () => void (await place.redis.hdel(key, 'fence', 'fence_until'));
 }
 
-async function valueOf(redis: Redis, key: string): Promise<unknown> {
+/** What a key holds, in a canonical form. */
+export async function valueOf(redis: Redis, key: string): Promise<unknown> {
   switch (await redis.type(key)) {
     case 'string':
       return redis.get(key);

@@ -13,6 +13,7 @@ import { CREATE_PRODUCT } from '../../commands/create-product';
 import { CREATE_USER } from '../../commands/create-user';
 import { DELETE_PRODUCT } from '../../commands/delete-product';
 import { DELETE_USER } from '../../commands/delete-user';
+import { ERASE_USER } from '../../commands/erase-user';
 import { id } from '../../domain/answers';
 import { email, name, priceOf, sku } from '../../domain/fields';
 import { productId, userId } from '../../domain/ids';
@@ -174,6 +175,27 @@ export function catalogueRoutes(app: App, context: HttpContext): void {
       },
       ({ params }, command) => writer.execute(DELETE_USER, params.id, command),
       ({ event }) => ({ user_id: event.userId, deleted: true as const }),
+    ),
+  );
+
+  route(
+    app,
+    'POST /users/:id/erasure',
+    commandRoute(
+      context,
+      {
+        tags,
+        operationId: 'eraseUser',
+        summary: 'Erase the name and email of a user, for good',
+        description:
+          'The orders stay, and reports show `[erased]`. Also for a user who was removed, whose name the log still holds.',
+        params: userParams,
+        status: 200,
+        answer: z.object({ user_id: id, erased: z.literal(true) }),
+        problems: ['user-not-found'],
+      },
+      ({ params }, command) => writer.execute(ERASE_USER, params.id, command),
+      ({ event }) => ({ user_id: event.userId, erased: true as const }),
     ),
   );
 

@@ -1,4 +1,4 @@
-import type { EventOf } from '../../domain/events';
+import { ERASED_NAME, type EventOf } from '../../domain/events';
 import { userId, type Instant, type UserId } from '../../domain/ids';
 import { mapQuery, select, type Query, type Session, type Statement } from '../session';
 import { fromDatetime, toDatetime } from '../time';
@@ -78,6 +78,14 @@ export function insertNewUser(user: NewUser, createdAt: Instant): Statement[] {
 export function insertUsers(users: User[], createdAt: Instant): Statement[] {
   const values = users.map((user) => [user.id, ...valuesOf(user, createdAt)]);
   return [{ sql: `INSERT INTO users (${COLUMNS}) VALUES ?`, parameters: [values] }];
+}
+
+/** The email is another one for each user, as the table demands, and one that nobody can register. */
+export function eraseUser(id: UserId): Statement {
+  return {
+    sql: 'UPDATE users SET name = ?, email = ? WHERE id = ?',
+    parameters: [ERASED_NAME, `[erased ${id}]`, id],
+  };
 }
 
 function valuesOf({ name, email }: NewUser, createdAt: Instant): string[] {

@@ -190,7 +190,9 @@ class Verifier {
     const expected = this.expectation.content(slice);
     if (isSameContent(expected, found)) return;
     const repaired = this.options.repair && (await this.comparison.repair(slice));
-    this.report({ key, expected: shorten(expected, found), found: shorten(found, expected), repaired });
+    // Findings are kept and logged, where nobody would erase a name.
+    const tell = this.keys.holdsName(key) ? withoutValues : shorten;
+    this.report({ key, expected: tell(expected, found), found: tell(found, expected), repaired });
   }
 
   /** A key that consists of several slices is one finding. */
@@ -220,6 +222,13 @@ async function* inBatches(slices: Iterable<Slice> | AsyncIterable<Slice>): Async
 function weightOf(slice: Slice): number {
   if (slice.type === 'set') return SET_WEIGHT;
   return slice.type === 'zset' ? KEY_WEIGHT + slice.names.length : KEY_WEIGHT;
+}
+
+/** The content as text; of a hash only its fields. */
+function withoutValues(content: Content): string {
+  if (content.type !== 'hash') return describeContent(content);
+  const fields = Object.fromEntries(Object.keys(content.fields).map((name) => [name, '…']));
+  return describeContent({ ...content, fields });
 }
 
 /** The content as text; of a sorted set only the members that differ. */
