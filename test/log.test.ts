@@ -147,6 +147,7 @@ test('what the log last said of a subject, what it counts, and what has no row',
     { ...event(901, added('Tee')), restates: true },
     event(902, { type: 'ProductRemoved' }),
     event(901, { type: 'UserRegistered', name: 'Ada' }),
+    event(901, { type: 'UserErased' }),
   );
   const latest = await databases.reads.session((session) =>
     session.ask(latestEventsOf('product', [901, 902, 904])),
@@ -155,6 +156,8 @@ test('what the log last said of a subject, what it counts, and what has no row',
     [901, { type: 'ProductAdded', productId: 901, name: 'Tee', sku: 'Tee' }],
     [902, { type: 'ProductRemoved', productId: 902 }],
   ]);
+  const user = await databases.reads.session((session) => session.ask(latestEventsOf('user', [901])));
+  expect(user.get(901)?.event).toEqual({ type: 'UserErased', userId: 901 });
   const head = await databases.reads.session(readHead);
   expect(head.live).toEqual({ ...before.live, product: before.live.product + 2, user: before.live.user + 1 });
   const withoutRow = await databases.reads.session((session) =>
