@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DestinationStream, Logger } from 'pino';
 import { AccessLog } from './access/access-log';
 import { Directory } from './access/directory';
+import { RateLimiter } from './access/rate-limit';
 import { ConfigError, type Config } from './config';
 import { oneAtATime } from './concurrency';
 import { errorMessage } from './domain/errors';
@@ -112,6 +113,9 @@ export async function startApp(
   const directory = new Directory(databases.reads, log);
   const sessionStore = openSessionStore(config, log, () => live.space?.root ?? config.REDIS_PREFIX);
   const accessLog = new AccessLog(databases.reads, { keepDays: config.AUDIT_DAYS, log });
+  // A client of its own, so that no request waits for a long script before it is counted.
+  const limits = connectRedis(config, 'limits', log);
+  const limiter = new RateLimiter(limits, (caller) => live.space?.limit(caller), log);
   const server = await buildServer({
     config,
     version: VERSION,
@@ -119,6 +123,7 @@ export async function startApp(
     directory,
     sessionStore,
     accessLog,
+    limiter,
     context: {
       writer,
       maxOrderTotal: config.MAX_ORDER_TOTAL,
@@ -139,6 +144,7 @@ export async function startApp(
     await directory.stop();
     sessionStore.close();
     await accessLog.stop();
+    limits.disconnect();
     await stores.close();
   };
   try {

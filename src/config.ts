@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { HIGHEST_ORDER_TOTAL, parseMinor, type Minor } from './domain/money';
 import { plainEnglish } from './domain/plain-english';
@@ -10,6 +12,17 @@ const whole = (fallback: number, min: number, max: number) =>
     .transform(Number)
     .pipe(z.int().min(min).max(max))
     .default(fallback);
+
+/** Requests a minute, or none of a limit. */
+const rateLimit = (fallback: number) =>
+  z
+    .string()
+    .regex(/^(off|\d+)$/, 'must be a whole number in digits, or off')
+    .transform((text) => (text === 'off' ? text : Number(text)))
+    .pipe(z.union([z.literal('off'), z.int().min(1).max(1_000_000_000)]))
+    .default(fallback);
+
+const isNetwork = (text: string) => isIP(text) !== 0 || ipaddr.isValidCIDR(text);
 
 function orderTotal(text: string, context: z.RefinementCtx): Minor {
   const minor = parseMinor(text);
@@ -95,6 +108,20 @@ export const SETTINGS = z.object({
   AUDIT_DAYS: whole(90, 1, 3_650).describe(
     'how long `/audit` keeps refused keys and changes of keys, in days; commands it keeps for ever',
   ),
+  RATE_LIMIT: rateLimit(60_000).describe(
+    'requests a minute of one principal, over all instances; further ones are answered 429. `off`: any number',
+  ),
+  RATE_LIMIT_ANONYMOUS: rateLimit(600).describe(
+    'the same for one address, of requests without a good key; `off`: any number',
+  ),
+  TRUST_PROXY: z
+    .string()
+    .transform((text) => text.split(','))
+    .refine((networks) => networks.every(isNetwork), 'must be like 10.0.0.1,192.168.0.0/16')
+    .optional()
+    .describe(
+      'addresses or networks of the proxies whose `X-Forwarded-For` is believed, as `10.0.0.1,192.168.0.0/16`; of requests by way of any other, the address is that of the proxy',
+    ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')

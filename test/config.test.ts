@@ -55,6 +55,21 @@ test('sentinels need the name of their primary, and the other way round', () => 
   expect(() => loadConfig({ ...GOOD, REDIS_SENTINELS: 'a.example' })).toThrow('must be like host:26379');
 });
 
+test('a rate limit is a number, or off', () => {
+  const read = (RATE_LIMIT: string) => loadConfig({ ...GOOD, RATE_LIMIT }).RATE_LIMIT;
+  expect([read(''), read('600'), read('off')]).toEqual([60_000, 600, 'off']);
+  for (const wrong of ['0', '-1', '1.5', 'none']) expect(() => read(wrong)).toThrow('RATE_LIMIT: ');
+});
+
+test('TRUST_PROXY lists addresses and networks', () => {
+  const read = (TRUST_PROXY: string) => loadConfig({ ...GOOD, TRUST_PROXY }).TRUST_PROXY;
+  expect(read('')).toBeUndefined();
+  expect(read('10.0.0.1,2001:db8::/32')).toEqual(['10.0.0.1', '2001:db8::/32']);
+  for (const wrong of ['true', '10', '10.0.0.0/33', '10.0.0.1, 10.0.0.2', 'proxy.example', '10.0.0.1,']) {
+    expect(() => read(wrong)).toThrow('TRUST_PROXY: must be like 10.0.0.1,192.168.0.0/16');
+  }
+});
+
 function messageOf(run: () => unknown): string {
   try {
     run();

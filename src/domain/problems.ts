@@ -38,6 +38,7 @@ export const PROBLEMS = {
   },
   'idempotency-key-reused': { status: 422, title: 'This Idempotency-Key was used with another request' },
   'too-many-logins': { status: 429, title: 'Too many logins failed' },
+  'too-many-requests': { status: 429, title: 'The caller has sent too many requests' },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   'internal-error': { status: 500, title: 'Something unexpected went wrong' },
   overloaded: { status: 503, title: 'Too many requests are waiting' },
@@ -67,7 +68,7 @@ interface FieldError {
 }
 
 export interface ProblemExtras {
-  /** For 503: when it is worth trying again. */
+  /** For 429 and 503: when it is worth trying again. */
   retryAfterSeconds?: number;
   errors?: FieldError[];
   /** Further members of the problem document. */

@@ -12,6 +12,7 @@ import { isFromOwnPage } from './cross-site';
 import { whyNotLocal } from './local';
 import type { AccessEvent } from '../mysql/tables/access-events';
 import type { Metrics } from './metrics';
+import type { RateLimits } from './rate-limits';
 import type { Access } from './route';
 import type { App } from './server';
 import type { Sessions } from './sessions';
@@ -28,6 +29,7 @@ export interface GuardDeps {
   directory: Directory;
   sessions: Sessions;
   accessLog: AccessLog;
+  rateLimits: RateLimits;
   metrics: Metrics;
 }
 
@@ -36,10 +38,11 @@ const BEARER = /^Bearer +(\S+) *$/i;
 const SAFE_METHODS = new Set(['GET', 'HEAD']);
 
 /**
- * Lets a request through only where the table of routes allows it (route.ts). A route without an entry, which only a plugin
- * can bring, is for administrators.
+ * Lets a request through only where the table of routes allows it (route.ts), and the rate limits. A route without an entry,
+ * which only a plugin can bring, is for administrators.
  */
-export function guard(app: App, { config, directory, sessions, accessLog, metrics }: GuardDeps): void {
+export function guard(app: App, deps: GuardDeps): void {
+  const { config, directory, sessions, accessLog, rateLimits, metrics } = deps;
   const openRoutes = openAccesses(config.PUBLIC_ROUTES);
   const isOpenHere = () => config.ACCESS === 'auto' && directory.isEmpty;
 
@@ -52,57 +55,57 @@ export function guard(app: App, { config, directory, sessions, accessLog, metric
       const reason = whyNotLocal(request);
       return reason === undefined ? done() : refuse(reply, done, notLocal(reason));
     }
-    if (openRoutes.has(access)) return done();
+    // Before anything is said of a key, and before MySQL is asked for one: that slows down whoever tries many.
+    const countAddress = (next: () => void) =>
+      rateLimits.countAddress(request, reply, (tooMany) => (tooMany === undefined ? next() : done(tooMany)));
+    if (openRoutes.has(access)) return countAddress(done);
     const serve = (caller: Principal, keyId?: string) => {
       request.caller = caller;
-      const refusal = whyNot(caller, access);
-      if (refusal === undefined) return done();
-      note(request, { reason: 'forbidden', principalId: caller.id, keyId });
-      refuse(reply, done, refusal);
+      rateLimits.countPrincipal(caller, reply, (tooMany) => {
+        const refusal = tooMany ?? whyNot(caller, access);
+        if (refusal === undefined || refusal === tooMany) return done(refusal);
+        note(request, { reason: 'forbidden', principalId: caller.id, keyId });
+        refuse(reply, done, refusal);
+      });
     };
     const turnAway = ({ problem, ...noted }: TurnedAway) => {
       if (noted.reason !== undefined) note(request, noted);
       refuse(reply, done, problem);
     };
     const { authorization, cookie } = request.headers;
-    if (authorization !== undefined) byKey(authorization, serve, turnAway, done);
-    else if (cookie !== undefined) bySession(request, serve, turnAway, done);
-    else
-      turnAway({
-        problem: unauthenticated('Send a key of Tally, as Authorization: Bearer tally_…, or log in.'),
-      });
+    if (authorization !== undefined) byKey(authorization, { serve, turnAway, countAddress, fail: done });
+    else if (cookie !== undefined) bySession(request, { serve, turnAway, countAddress, fail: done });
+    else countAddress(() => turnAway({ problem: unauthenticated(NO_KEY) }));
   });
 
-  type Serve = (caller: Principal, keyId?: string) => void;
-  type TurnAway = (whom: TurnedAway) => void;
-  type Fail = (error: Error) => void;
-
-  function byKey(authorization: string, serve: Serve, turnAway: TurnAway, fail: Fail): void {
+  function byKey(authorization: string, { serve, turnAway, countAddress, fail }: Ways): void {
     const [, text = ''] = BEARER.exec(authorization) ?? [];
     const token = parseToken(text);
-    if (token === undefined) {
-      const detail =
-        'What Authorization holds is no key of Tally, which is sent as Authorization: Bearer tally_…';
-      return turnAway({ problem: unauthenticated(detail) });
-    }
-    const decide = (key: OwnedKey | undefined) => {
-      const refused = key === undefined ? unknownKey(token, 'unknown') : whyNoKey(key, token);
-      if (refused !== undefined) return turnAway(refused);
-      if (key === undefined) return undefined;
-      directory.noteUse(key.id);
-      serve(key.owner, key.id);
+    if (token === undefined) return countAddress(() => turnAway({ problem: unauthenticated(NOT_A_KEY) }));
+    const serveOwner = ({ id, owner }: OwnedKey) => {
+      directory.noteUse(id);
+      serve(owner, id);
     };
     const known = directory.key(token.id);
-    if (known !== undefined) return decide(known);
-    const failed = (error: unknown) => fail(unreachableProblem(error) ?? mysqlUnreachable(error));
-    directory.keyAfterLook(token.id).then(decide, failed);
+    if (known !== undefined) {
+      const refused = whyNoKey(known, token);
+      return refused === undefined ? serveOwner(known) : countAddress(() => turnAway(refused));
+    }
+    countAddress(() => {
+      const decide = (found: OwnedKey | undefined) => {
+        const refused = found === undefined ? unknownKey(token, 'unknown') : whyNoKey(found, token);
+        if (refused !== undefined) turnAway(refused);
+        else if (found !== undefined) serveOwner(found);
+      };
+      const failed = (error: unknown) => fail(unreachableProblem(error) ?? mysqlUnreachable(error));
+      directory.keyAfterLook(token.id).then(decide, failed);
+    });
   }
 
-  function bySession(request: FastifyRequest, serve: Serve, turnAway: TurnAway, fail: Fail): void {
+  function bySession(request: FastifyRequest, { serve, turnAway, countAddress, fail }: Ways): void {
     sessions.identify(request, (error, person) => {
       if (error) return fail(error);
-      if (person === undefined)
-        return turnAway({ problem: unauthenticated('Nobody is logged in: the session is over.') });
+      if (person === undefined) return countAddress(() => turnAway({ problem: unauthenticated(NO_SESSION) }));
       if (SAFE_METHODS.has(request.method) || isFromOwnPage(request)) return serve(person);
       const detail = 'The browser does not say that a page of Tally sends this.';
       turnAway({ problem: new Problem('cross-site', detail), reason: 'cross-site', principalId: person.id });
@@ -139,6 +142,21 @@ function whyNoKey(key: OwnedKey, token: Token): TurnedAway | undefined {
   // Only who has the secret is told.
   const problem = unauthenticated(`This key is ${ended}: ask for another one.`);
   return { problem, reason: ended, keyId: key.id, principalId: key.owner.id };
+}
+
+const NO_KEY = 'Send a key of Tally, as Authorization: Bearer tally_…, or log in.';
+const NOT_A_KEY =
+  'What Authorization holds is no key of Tally, which is sent as Authorization: Bearer tally_…';
+const NO_SESSION = 'Nobody is logged in: the session is over.';
+
+/** How a request goes on once it is clear who asks. */
+interface Ways {
+  serve(caller: Principal, keyId?: string): void;
+  turnAway(whom: TurnedAway): void;
+  /** Counts the request for its address, and goes on where that is not one too many. */
+  countAddress(next: () => void): void;
+  /** It cannot be found out who asks. */
+  fail(error: Error): void;
 }
 
 /** Why a caller may not do this; undefined where he may. */

@@ -27,6 +27,19 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly rateLimited = new Counter({
+    name: 'tally_rate_limited_total',
+    help: 'Requests that were refused because their principal or address had sent too many',
+    labelNames: ['limit'] as const,
+    registers: [this.registry],
+  });
+
+  readonly rateLimitUnavailable = new Counter({
+    name: 'tally_rate_limit_unavailable_total',
+    help: 'Requests that no rate limit was applied to, because Redis did not count them',
+    registers: [this.registry],
+  });
+
   readonly connectionsRefused = new Counter({
     name: 'tally_http_connections_refused_total',
     help: 'Connections that were closed at once, because there were MAX_CONNECTIONS already',

@@ -93,7 +93,7 @@ function described<S extends FastifySchema>(schema: S, access: Access): S {
     ...schema,
     security: [...(access === 'session' ? [] : [{ key: scopes }]), { session: scopes }],
     response: {
-      ...problemResponses(['unauthenticated', 'forbidden', 'not-local'], []),
+      ...problemResponses(['unauthenticated', 'forbidden', 'not-local', 'too-many-requests'], []),
       ...Object(schema.response),
     },
   };

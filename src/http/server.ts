@@ -14,6 +14,7 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import { z } from 'zod';
 import type { AccessLog } from '../access/access-log';
 import type { Directory } from '../access/directory';
+import type { RateLimiter } from '../access/rate-limit';
 import type { Config } from '../config';
 import { plainEnglish } from '../domain/plain-english';
 import { Problem } from '../domain/problems';
@@ -25,6 +26,7 @@ import { FailureLog } from './failure-log';
 import { guard } from './guard';
 import { describeApi, docsRoutes, openApiRoute } from './openapi';
 import { pathOf, routeNotFound, sendProblem } from './problems';
+import { RateLimits } from './rate-limits';
 import { route } from './route';
 import { auditRoutes } from './routes/audit';
 import { catalogueRoutes } from './routes/catalogue';
@@ -54,6 +56,9 @@ export interface ServerDeps {
     | 'SESSION_IDLE_S'
     | 'SESSION_MAX_S'
     | 'SESSION_SECRETS'
+    | 'RATE_LIMIT'
+    | 'RATE_LIMIT_ANONYMOUS'
+    | 'TRUST_PROXY'
   >;
   version: string;
   log: FastifyBaseLogger;
@@ -62,6 +67,7 @@ export interface ServerDeps {
   /** Where the sessions of people are. */
   sessionStore: SessionStore;
   accessLog: AccessLog;
+  limiter: RateLimiter;
 }
 
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
@@ -79,6 +85,7 @@ export async function buildServer({
   directory,
   sessionStore,
   accessLog,
+  limiter,
 }: ServerDeps): Promise<App> {
   const connections = new Connections(context.metrics);
   const failures = new FailureLog();
@@ -89,6 +96,7 @@ export async function buildServer({
     // One line per request; the hook below writes it.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.BODY_LIMIT_BYTES,
+    trustProxy: config.TRUST_PROXY ?? false,
     // They are refused by a problem document: see connections.ts.
     return503OnClosing: false,
     requestTimeout: config.REQUEST_TIMEOUT_MS,
@@ -124,8 +132,10 @@ export async function buildServer({
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     done();
   });
+  const { metrics } = context;
   const sessions = new Sessions({ config, store: sessionStore, directory });
-  guard(app, { config, directory, sessions, accessLog, metrics: context.metrics });
+  const rateLimits = new RateLimits({ config, limiter, metrics });
+  guard(app, { config, directory, sessions, accessLog, rateLimits, metrics });
   const logsAnswers = log.level === 'info' || log.level === 'debug' || log.level === 'trace';
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';

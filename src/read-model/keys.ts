@@ -61,6 +61,11 @@ export class KeySpace {
     return `${this.root}:verification`;
   }
 
+  /** Counts what a caller sends; expires. Of the log, since callers are of its database. */
+  limit(caller: string): string {
+    return `${this.root}:limit:${caller}`;
+  }
+
   /** Matches every key of every generation. */
   get pattern(): string {
     return `{${escapeGlob(this.root)}:*}:*`;

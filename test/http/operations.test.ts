@@ -131,6 +131,7 @@ test('/openapi.json describes every route, and /docs shows it', async () => {
     '413',
     '415',
     '422',
+    '429',
     '431',
     '500',
     '503',
