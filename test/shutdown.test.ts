@@ -90,7 +90,7 @@ test('a shutdown answers a command behind which half a request has come', async 
     const socket = connect(Number(new URL(tally.app.url).port), '127.0.0.1');
     const chunks: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', () => undefined);
-    const head = 'POST /orders HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+    const head = 'POST /orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n';
     socket.write(`${head}content-length: ${body.length}\r\n\r\n${body}${head}content-length: 9\r\n\r\n{"`);
     await until(async () => {
       const [rows] = await place.sql.query<RowDataPacket[]>('SELECT COUNT(*) AS orders FROM orders');
@@ -114,7 +114,7 @@ test('a shutdown waits neither for a silent connection nor for half a request', 
     const halves = [
       '',
       'GET /orders HTTP/1.1\r\n',
-      'POST /users HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{"',
+      'POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{"',
     ];
     const ended = halves.map(async (half) => {
       const socket = connect(Number(port), '127.0.0.1');

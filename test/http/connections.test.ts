@@ -41,8 +41,9 @@ async function metric(name: string): Promise<number> {
   return Number(line?.split(' ').at(-1) ?? 0);
 }
 
-const pipelined = (path: string, count: number) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`.repeat(count);
-const LAST = 'GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
+const pipelined = (path: string, count: number) =>
+  `GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`.repeat(count);
+const LAST = 'GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n';
 
 test('of pipelined requests whose answers nobody reads a few are carried out; once somebody reads, all are', async () => {
   const answered =
@@ -127,14 +128,14 @@ test('files that were to be sent are closed with their connection', async () => 
 });
 
 test.each([
-  ['malformed-request', 400, 'BREW /coffee HTTP/1.1\r\nhost: x\r\n\r\n'],
+  ['malformed-request', 400, 'BREW /coffee HTTP/1.1\r\nhost: localhost\r\n\r\n'],
   ['malformed-request', 400, 'no HTTP at all\r\n\r\n'],
-  ['headers-too-large', 431, `GET / HTTP/1.1\r\nhost: x\r\nx-much: ${'y'.repeat(20_000)}\r\n\r\n`],
-  ['request-timeout', 408, 'GET /orders HTTP/1.1\r\nhost: x\r\n'],
+  ['headers-too-large', 431, `GET / HTTP/1.1\r\nhost: localhost\r\nx-much: ${'y'.repeat(20_000)}\r\n\r\n`],
+  ['request-timeout', 408, 'GET /orders HTTP/1.1\r\nhost: localhost\r\n'],
   [
     'request-timeout',
     408,
-    'POST /users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"',
+    'POST /users HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"',
   ],
 ])('%s is a problem document, and is counted: %#', async (slug, status, request) => {
   const counter = `tally_http_malformed_requests_total{problem="${slug}"}`;
@@ -156,7 +157,7 @@ test('a request that is no HTTP does not cost those before it their answers', as
 
 test('a request that was answered before all of it had come has one answer', async () => {
   const text = await everything(
-    await open('GET /health/live HTTP/1.1\r\nhost: x\r\ncontent-length: 50000\r\n\r\nx'),
+    await open('GET /health/live HTTP/1.1\r\nhost: localhost\r\ncontent-length: 50000\r\n\r\nx'),
   );
   expect(text.match(/HTTP\/1\.1 /g)).toEqual(['HTTP/1.1 ']);
   expect(text).toContain(' 200 OK');
@@ -169,7 +170,7 @@ test('a request without Host is told so', async () => {
 });
 
 test('CONNECT is answered with a problem document, and an expectation that nobody knows is ignored', async () => {
-  const refused = await everything(await open('CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n'));
+  const refused = await everything(await open('CONNECT example.com:443 HTTP/1.1\r\nhost: localhost\r\n\r\n'));
   expect(refused).toMatch(/^HTTP\/1\.1 400 /);
   expect(refused).toContain('urn:tally:problem:malformed-request');
   const expecting = LAST.replace('\r\n\r\n', '\r\nexpect: tea\r\n\r\n');
