@@ -5,6 +5,7 @@ import type { Connections } from './connections';
 import { describeProblems, exampleOf, PROBLEM_JSON, problemsIn } from './problems';
 import { route } from './route';
 import { SESSION_COOKIE } from './sessions';
+import { DOCS_HEADERS } from './security-headers';
 import type { App } from './server';
 
 const DESCRIPTION =
@@ -59,6 +60,10 @@ export function openApiRoute(app: App): void {
 export async function docsRoutes(app: App, connections: Connections): Promise<void> {
   await app.register(async (docs) => {
     connections.closeFiles(docs);
+    docs.addHook('onRequest', (_request, reply, done) => {
+      void reply.headers(DOCS_HEADERS);
+      done();
+    });
     docs.addHook('onRoute', (options) => void (options.config = { ...options.config, access: 'docs' }));
     await docs.register(fastifySwaggerUi, { routePrefix: '/docs' });
   });

@@ -3,6 +3,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Problem, PROBLEMS, problemType, type ProblemSlug } from '../domain/problems';
 import type { FailureLog } from './failure-log';
+import { SECURITY_HEADERS } from './security-headers';
 
 const problem = z
   .looseObject({
@@ -107,7 +108,9 @@ export async function sendProblem(
   // A problem looks the same on every route, so the route's own schema does not serialize it.
   await reply
     .code(status)
+    // Again, because no hook runs for what Fastify itself refuses.
     .header('x-request-id', request.id)
+    .headers(SECURITY_HEADERS)
     .type(PROBLEM_JSON)
     .serializer(JSON.stringify)
     .send({
@@ -134,6 +137,7 @@ export function rawProblem(code: string): { slug: ProblemSlug; text: string } {
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `content-type: ${PROBLEM_JSON}`,
     `content-length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
     'connection: close',
   ];
   return { slug, text: `${head.join('\r\n')}\r\n\r\n${body}` };

@@ -35,6 +35,7 @@ import { orderRoutes } from './routes/orders';
 import { reportRoutes } from './routes/reports';
 import { sessionRoutes } from './routes/sessions';
 import { Sessions } from './sessions';
+import { SECURITY_HEADERS } from './security-headers';
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -129,7 +130,7 @@ export async function buildServer({
   connections.bound(app, config.MAX_CONNECTIONS);
   // Hooks with callbacks: every request runs them, and a promise would cost more than what they do.
   app.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    void reply.header('x-request-id', request.id).headers(SECURITY_HEADERS);
     done();
   });
   const { metrics } = context;
