@@ -24,6 +24,12 @@ const rateLimit = (fallback: number) =>
 
 const isNetwork = (text: string) => isIP(text) !== 0 || ipaddr.isValidCIDR(text);
 
+/** As a browser writes it: nothing else would ever be equal to it. */
+function isOrigin(text: string): boolean {
+  if (!/^https?:/.test(text) || !URL.canParse(text)) return false;
+  return new URL(text).origin === text;
+}
+
 function orderTotal(text: string, context: z.RefinementCtx): Minor {
   const minor = parseMinor(text);
   if (minor !== undefined && minor > 0n && minor <= HIGHEST_ORDER_TOTAL) return minor;
@@ -121,6 +127,14 @@ export const SETTINGS = z.object({
     .optional()
     .describe(
       'addresses or networks of the proxies whose `X-Forwarded-For` is believed, as `10.0.0.1,192.168.0.0/16`; of requests by way of any other, the address is that of the proxy',
+    ),
+  CORS_ORIGINS: z
+    .string()
+    .transform((text) => text.split(','))
+    .refine((origins) => origins.every(isOrigin), 'must be like https://shop.example,http://localhost:5173')
+    .optional()
+    .describe(
+      'origins whose pages may send requests from a browser, as `https://shop.example,http://localhost:5173`',
     ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])

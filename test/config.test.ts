@@ -70,6 +70,23 @@ test('TRUST_PROXY lists addresses and networks', () => {
   }
 });
 
+test('CORS_ORIGINS lists origins as browsers write them', () => {
+  const read = (CORS_ORIGINS: string) => loadConfig({ ...GOOD, CORS_ORIGINS }).CORS_ORIGINS;
+  expect(read('')).toBeUndefined();
+  const origins = 'https://shop.example,http://localhost:5173';
+  expect(read(origins)).toEqual(origins.split(','));
+  for (const wrong of [
+    '*',
+    'null',
+    'shop.example',
+    'https://shop.example/',
+    'https://Shop.example',
+    'https://a,',
+  ]) {
+    expect(() => read(wrong)).toThrow('CORS_ORIGINS: must be like https://shop.example');
+  }
+});
+
 function messageOf(run: () => unknown): string {
   try {
     run();

@@ -22,6 +22,7 @@ import type { SessionStore } from '../sessions/store';
 import { takeJson } from './body';
 import { Connections } from './connections';
 import type { HttpContext } from './context';
+import { allowOrigins } from './cors';
 import { FailureLog } from './failure-log';
 import { guard } from './guard';
 import { describeApi, docsRoutes, openApiRoute } from './openapi';
@@ -60,6 +61,7 @@ export interface ServerDeps {
     | 'RATE_LIMIT'
     | 'RATE_LIMIT_ANONYMOUS'
     | 'TRUST_PROXY'
+    | 'CORS_ORIGINS'
   >;
   version: string;
   log: FastifyBaseLogger;
@@ -133,6 +135,8 @@ export async function buildServer({
     void reply.header('x-request-id', request.id).headers(SECURITY_HEADERS);
     done();
   });
+  // Before the guard: a preflight has no key, and a refusal may be read, too.
+  if (config.CORS_ORIGINS !== undefined) await allowOrigins(app, config.CORS_ORIGINS);
   const { metrics } = context;
   const sessions = new Sessions({ config, store: sessionStore, directory });
   const rateLimits = new RateLimits({ config, limiter, metrics });

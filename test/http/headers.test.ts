@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { bearer, makeKey } from '../support/keys';
+import { bearer, newKey } from '../support/keys';
 import { newPlace, startTally, until, type Place, type Tally } from '../support/tally';
 
 let place: Place;
@@ -8,7 +8,7 @@ let key: Record<string, string>;
 
 beforeAll(async () => {
   place = await newPlace({ ACCESS: 'closed' });
-  key = bearer(await makeKey(place, 'admin', ['admin']));
+  key = bearer(await newKey(place, 'admin', ['admin']));
   tally = await startTally(place);
   await until(async () => (await tally.get('/orders', key)).status === 200);
 });
