@@ -23,11 +23,15 @@ const about = z
 
 const entry = z.object({
   occurred_at: time.meta({ description: 'Of the last one, where several were joined' }),
-  what: text('Such as `order-created`, `user-erased`, `key-refused`, `key-created`', 'order-created'),
+  what: text(
+    'Such as `order-created`, `user-erased`, `key-refused`, `key-created`, `logged-in`, `login-refused`',
+    'order-created',
+  ),
   who,
   about,
   reason: z.string().nullable().meta({
-    description: 'Why a key was refused: `unknown`, `wrong-secret`, `revoked`, `expired`, `forbidden`',
+    description:
+      'Why something was refused: `unknown`, `wrong-secret`, `revoked`, `expired`, `forbidden`, `cross-site`, or a problem',
   }),
   route: z.string().nullable().meta({ description: 'What a refused request asked for' }),
   address: z.string().nullable().meta({ description: 'From where a refused request came' }),

@@ -58,7 +58,7 @@ export function guard(app: App, deps: GuardDeps): void {
     // Before anything is said of a key, and before MySQL is asked for one: that slows down whoever tries many.
     const countAddress = (next: () => void) =>
       rateLimits.countAddress(request, reply, (tooMany) => (tooMany === undefined ? next() : done(tooMany)));
-    if (openRoutes.has(access)) return countAddress(done);
+    if (access === 'login' || openRoutes.has(access)) return countAddress(done);
     const serve = (caller: Principal, keyId?: string) => {
       request.caller = caller;
       rateLimits.countPrincipal(caller, reply, (tooMany) => {
@@ -151,16 +151,16 @@ const NO_SESSION = 'Nobody is logged in: the session is over.';
 
 /** How a request goes on once it is clear who asks. */
 interface Ways {
-  serve(caller: Principal, keyId?: string): void;
-  turnAway(whom: TurnedAway): void;
+  serve: (caller: Principal, keyId?: string) => void;
+  turnAway: (whom: TurnedAway) => void;
   /** Counts the request for its address, and goes on where that is not one too many. */
-  countAddress(next: () => void): void;
+  countAddress: (next: () => void) => void;
   /** It cannot be found out who asks. */
-  fail(error: Error): void;
+  fail: (error: Error) => void;
 }
 
 /** Why a caller may not do this; undefined where he may. */
-function whyNot(caller: Principal, access: Exclude<Access, 'open'>): Problem | undefined {
+function whyNot(caller: Principal, access: Exclude<Access, 'open' | 'login'>): Problem | undefined {
   if (access === 'caller' || (access === 'session' && caller.kind === 'person')) return undefined;
   if (access === 'session')
     return new Problem('forbidden', 'Only people have sessions: this is for who is logged in.');

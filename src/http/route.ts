@@ -6,10 +6,10 @@ import { problemResponses } from './problems';
 import type { App } from './server';
 
 /**
- * `open`: everybody. `docs` and `metrics`: as `PUBLIC_ROUTES` says. `caller`: who says who he is, whatever he may do.
+ * `open`: everybody. `login`: everybody, and counted for the address. `docs` and `metrics`: as `PUBLIC_ROUTES` says. `caller`: who says who he is, whatever he may do.
  * `session`: a person who is logged in. Else the permission that a caller needs.
  */
-export type Access = 'open' | 'docs' | 'metrics' | 'caller' | 'session' | Permission;
+export type Access = 'open' | 'login' | 'docs' | 'metrics' | 'caller' | 'session' | Permission;
 
 /**
  * Every route of the API, and who may call it. A route that is not here cannot be added; the OpenAPI document, the README's
@@ -37,7 +37,7 @@ export const ROUTES = {
   'GET /users/:id': 'reports:read',
   'GET /users': 'reports:read',
 
-  'POST /session': 'open',
+  'POST /session': 'login',
   'GET /session': 'caller',
   'DELETE /session': 'session',
   'GET /sessions': 'session',
@@ -87,7 +87,7 @@ export function route<S extends FastifySchema>(
 
 /** As a type it stays the same schema: what is added only the OpenAPI document reads. */
 function described<S extends FastifySchema>(schema: S, access: Access): S {
-  if (access === 'open') return schema;
+  if (access === 'open' || access === 'login') return schema;
   const scopes = isPermission(access) ? [access] : [];
   return {
     ...schema,

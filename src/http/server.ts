@@ -164,6 +164,7 @@ export async function buildServer({
         sessions,
         directory,
         database: context.writes,
+        accessLog,
       }),
     );
     orderRoutes(typed, context);

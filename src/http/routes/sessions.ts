@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { AccessLog } from '../../access/access-log';
 import { attemptSucceeded, beginAttempt, type Attempt } from '../../access/login-attempts';
 import { isPassword } from '../../access/passwords';
 import { endAllSessions, endOneSession } from '../../access/people';
@@ -22,6 +23,7 @@ export interface SessionRouteDeps {
   directory: Directory;
   /** For logins, which write. */
   database: Database;
+  accessLog: AccessLog;
 }
 
 /** Says which name a browser has logged in with, for login-attempts.ts; signed. */
@@ -63,10 +65,8 @@ const withProblems = (...slugs: ProblemSlug[]) =>
   problemResponses(['sessions-unreachable', 'mysql-unreachable', 'mysql-unwritable', 'cross-site', ...slugs]);
 
 /** Logging in and out. In a scope of its own, with the plugin for sessions. */
-export async function sessionRoutes(
-  app: App,
-  { sessions, directory, database }: SessionRouteDeps,
-): Promise<void> {
+export async function sessionRoutes(app: App, deps: SessionRouteDeps): Promise<void> {
+  const { sessions, directory, database, accessLog } = deps;
   await sessions.register(app);
 
   route(app, 'POST /session', {
@@ -75,16 +75,25 @@ export async function sessionRoutes(
       operationId: 'logIn',
       summary: 'Log in; the session is a cookie',
       body: login.meta({ examples: [{ name: 'ada', password: 'correct horse battery staple' }] }),
-      response: { 201: caller, ...withProblems('invalid-request', 'wrong-login', 'too-many-logins') },
+      response: {
+        201: caller,
+        ...withProblems('invalid-request', 'wrong-login', 'too-many-logins', 'too-many-requests'),
+      },
     },
     handler: async (request, reply) => {
       if (isFromAnotherSite(request))
         throw new Problem('cross-site', 'A page of another site sends this login.');
       const { name, password } = request.body;
       const attempt = { name, address: request.ip, knownBrowser: knownBrowser(request) };
-      const person = await checkedPerson(attempt, password);
+      const person = await checkedPerson(attempt, password).catch((error: unknown) => {
+        if (error instanceof Problem) {
+          accessLog.note({ what: 'login-refused', reason: error.slug, address: request.ip });
+        }
+        throw error;
+      });
       await sessions.begin(request, person);
       rememberBrowser(request, reply, person);
+      accessLog.note({ what: 'logged-in', principalId: person.id, address: request.ip });
       return reply.code(201).send(describe(person));
     },
   });
@@ -123,6 +132,7 @@ export async function sessionRoutes(
         : await end(storedId(request.session.sessionId), request.session.content);
       await request.session.destroy();
       void reply.clearCookie(SESSION_COOKIE, { path: '/' });
+      accessLog.note({ what: 'logged-out', principalId: person.id, address: request.ip });
       return { ended: count };
     },
   });

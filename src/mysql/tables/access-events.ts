@@ -15,9 +15,6 @@ export interface AccessEvent {
     | 'logged-in'
     | 'logged-out'
     | 'login-refused'
-    | 'person-added'
-    | 'person-reset'
-    | 'person-removed'
     | 'left-out';
   /** Why, in a word. */
   reason?: string | undefined;
