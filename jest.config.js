@@ -7,9 +7,9 @@ const swc = [
 /** @type {import('jest').Config} */
 module.exports = {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  // @fastify/cookie imports what it needs when it is registered, which Jest alone does not take.
-  transform: { '\\.ts$': swc, '/node_modules/@fastify/cookie/.+\\.js$': swc },
-  transformIgnorePatterns: ['/node_modules/(?!@fastify/cookie/)'],
+  // Jest on Node 20 does not take ES modules, nor what imports one when it is needed.
+  transform: { '\\.ts$': swc, '/node_modules/.+\\.js$': swc },
+  transformIgnorePatterns: ['/node_modules/(?!(@fastify/cookie|openid-client|oauth4webapi|jose)/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,

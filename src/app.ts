@@ -6,7 +6,7 @@ import { RateLimiter } from './access/rate-limit';
 import { ConfigError, type Config } from './config';
 import { oneAtATime } from './concurrency';
 import { errorMessage } from './domain/errors';
-import { isLoopback } from './http/local';
+import { areDoorsOpen, isLoopback } from './http/local';
 import { Metrics } from './http/metrics';
 import { buildServer } from './http/server';
 import { createLogger } from './logger';
@@ -183,8 +183,9 @@ function openSessionStore(config: Config, log: Logger, root: () => string): Sess
 }
 
 /** @throws ConfigError where others than programs on this machine could do everything. */
-function refuseOpenDoors({ ACCESS, HOST }: Config, directory: Directory): void {
-  if (ACCESS === 'closed' || !directory.isEmpty || isLoopback(HOST)) return;
+function refuseOpenDoors(config: Config, directory: Directory): void {
+  const { HOST } = config;
+  if (!areDoorsOpen(config, directory) || isLoopback(HOST)) return;
   throw new ConfigError(
     `HOST is ${HOST}, which others can reach, and nobody has been given a key, so everybody could do everything. ` +
       'Make the first key: `tally key create NAME --scopes admin`. ' +

@@ -48,6 +48,12 @@ function isDatabaseUrl(text: string): boolean {
   return (protocol === 'mysql:' || protocol === 'mariadb:') && pathname.length > 1;
 }
 
+/** What a provider says must not be read or changed on its way. */
+function isSecureOrLocal(text: string): boolean {
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+}
+
 const redisUrl = z
   .string()
   .min(1)
@@ -90,6 +96,25 @@ export const SETTINGS = z.object({
     ),
   SESSION_IDLE_S: whole(43_200, 60, 2_592_000).describe('a session that is not used for so long ends'),
   SESSION_MAX_S: whole(604_800, 60, 31_536_000).describe('every session ends so long after its login'),
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform((text) => text.replace(/\/$/, ''))
+    .optional()
+    .describe('where browsers reach this service, as `https://tally.example.com`; needed for single sign-on'),
+  OIDC_ISSUER: z
+    .url({ protocol: /^https?$/ })
+    .refine(isSecureOrLocal, 'must begin with https://, except on this machine')
+    .optional()
+    .describe('provider of OpenID Connect with which people log in, as `https://login.example.com`'),
+  OIDC_CLIENT_ID: z.string().min(1).optional().describe('what the provider calls this service'),
+  OIDC_CLIENT_SECRET: z.string().min(1).optional().describe('by which the provider knows this service'),
+  OIDC_ROLE_CLAIM: z
+    .string()
+    .min(1)
+    .default('roles')
+    .describe(
+      'the claim that holds `viewer`, `operator` or `admin`, alone or in a list; who has none of them may do nothing',
+    ),
   REDIS_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,40}$/, 'must be 1 to 40 letters, digits, - or _')
@@ -188,7 +213,9 @@ export const SETTINGS = z.object({
   ),
 });
 
-const environment = SETTINGS.superRefine(sentinelsGoTogether).superRefine(sharedSessionsHaveSecrets);
+const environment = SETTINGS.superRefine(sentinelsGoTogether)
+  .superRefine(sharedSessionsHaveSecrets)
+  .superRefine(providerIsComplete);
 
 export type Config = Readonly<z.output<typeof environment>>;
 
@@ -212,6 +239,19 @@ function sharedSessionsHaveSecrets(
 ): void {
   if (config.SESSION_REDIS_URL === undefined || config.SESSION_SECRETS !== undefined) return;
   context.addIssue({ code: 'custom', path: ['SESSION_SECRETS'], message: 'it goes with SESSION_REDIS_URL' });
+}
+
+const OIDC_NEEDS = ['OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET', 'PUBLIC_URL'] as const;
+
+function providerIsComplete(
+  config: Partial<Record<(typeof OIDC_NEEDS)[number] | 'OIDC_ISSUER', unknown>>,
+  context: z.RefinementCtx,
+): void {
+  if (config.OIDC_ISSUER === undefined) return;
+  for (const name of OIDC_NEEDS) {
+    if (config[name] !== undefined) continue;
+    context.addIssue({ code: 'custom', path: [name], message: 'it goes with OIDC_ISSUER' });
+  }
 }
 
 /** The configuration is not usable; the message lists every fault. */

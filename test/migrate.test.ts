@@ -34,6 +34,7 @@ const ALL_TABLES = [
   'api_keys',
   'ended_sessions',
   'event_head',
+  'identities',
   'login_failures',
   'order_events',
   'order_items',

@@ -11,6 +11,8 @@ import type { SessionStore } from '../src/sessions/store';
 import { proxyRedis } from '../torture/proxy';
 import { startableRedis } from '../torture/servers';
 import { runCli } from './support/cli';
+import { startServiceProcess } from './support/process';
+import { startRedisNode, type RedisNode } from './support/redis-node';
 import { newPlace, startTally, until, type Answer, type Place, type Tally } from './support/tally';
 
 const SECRET = 'a-secret-of-the-test-that-is-long-enough';
@@ -64,7 +66,7 @@ class Browser {
     return { ...OWN_PAGE, cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ') };
   }
 
-  take({ headers }: Answer): void {
+  take({ headers }: Pick<Answer, 'headers'>): void {
     for (const cookie of headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
       if (value === '') this.cookies.delete(name);
@@ -150,6 +152,61 @@ describe('a person stays logged in', () => {
       await stop(oldest);
       instances = [...others, await start()];
       for (const instance of instances) expect(await whoIs(instance, browser)).toBe(200);
+    }
+  });
+
+  test('when the instance that he logged in at is killed', async () => {
+    const password = await newPerson('ada', 'viewer');
+    const first = await startServiceProcess({ ...place.env, ACCESS: 'closed', ...shared() });
+    const other = await start();
+    const browser = new Browser();
+    const login = await fetch(`${first.match}/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'ada', password }),
+    });
+    expect(login.status).toBe(201);
+    browser.take(login);
+    await first.kill();
+    expect(await whoIs(other, browser)).toBe(200);
+  });
+
+  test('over a failover of Redis, as far as the replica had his session', async () => {
+    const nodes: RedisNode[] = [];
+    try {
+      const primary = await startRedisNode(() => ["save ''", 'appendonly no']);
+      nodes.push(primary);
+      const replica = await startRedisNode(() => ["save ''", `replicaof 127.0.0.1 ${primary.port}`]);
+      nodes.push(replica);
+      const isInSync = async () =>
+        (await replica.client.info('replication')).includes('master_link_status:up');
+      await until(isInSync);
+      const sentinel = await startRedisNode(
+        () => [
+          `sentinel monitor shop 127.0.0.1 ${primary.port} 1`,
+          'sentinel down-after-milliseconds shop 1000',
+          'sentinel failover-timeout shop 3000',
+        ],
+        true,
+      );
+      nodes.push(sentinel);
+      await until(
+        async () => ((await sentinel.client.call('SENTINEL', 'replicas', 'shop')) as unknown[]).length === 1,
+      );
+      const tally = await start({
+        ...shared(),
+        REDIS_SENTINELS: `127.0.0.1:${sentinel.port}`,
+        REDIS_SENTINEL_NAME: 'shop',
+        REDIS_TIMEOUT_MS: '500',
+      });
+      const password = await newPerson('ada', 'viewer');
+      const browser = await until(() => loggedIn(tally, 'ada', password));
+      await until(async () => (await sessionKeys(replica.client)).length === 1);
+      primary.signal('SIGKILL');
+      expect(await until(async () => (await whoIs(tally, browser)) === 503)).toBe(true);
+      expect(await until(async () => (await whoIs(tally, browser)) === 200)).toBe(true);
+    } finally {
+      await Promise.all(nodes.map((node) => node.stop()));
     }
   });
 
@@ -402,7 +459,7 @@ describe.each(['memory', 'Redis'])('the store in %s', (kind) => {
   });
 
   test('keeps a session under its id and its owner, until it ends', async () => {
-    await store.create('one', 'empty', 60_000);
+    await store.put('one', 'empty', 60_000);
     await store.update('one', 'of ada', 60_000, 'ada');
     expect(await store.read('one')).toBe('of ada');
     expect(await store.ofOwner('ada')).toEqual(new Map([['one', 'of ada']]));
@@ -411,14 +468,14 @@ describe.each(['memory', 'Redis'])('the store in %s', (kind) => {
   });
 
   test('does not bring back a session by an update', async () => {
-    await store.create('one', 'empty', 60_000);
+    await store.put('one', 'empty', 60_000);
     await store.end('one');
     await store.update('one', 'again', 60_000, 'ada');
     expect([await store.read('one'), await store.ofOwner('ada')]).toEqual([undefined, new Map()]);
   });
 
   test('forgets a session when its time is over', async () => {
-    await store.create('one', 'empty', 60_000);
+    await store.put('one', 'empty', 60_000);
     await store.update('one', 'short', 30, 'ada');
     await until(async () => (await store.read('one')) === undefined);
     expect(await store.ofOwner('ada')).toEqual(new Map());
@@ -427,8 +484,12 @@ describe.each(['memory', 'Redis'])('the store in %s', (kind) => {
 
 test('the store in memory is bounded', async () => {
   const store = new MemoryStore();
-  for (let index = 0; index <= 10_000; index++) await store.create(`session ${index}`, 'x', 60_000);
-  expect([await store.read('session 0'), await store.read('session 10000')]).toEqual([undefined, 'x']);
+  await store.put('of ada', 'x', 60_000);
+  await store.update('of ada', 'x', 60_000, 'ada');
+  // Logins that anybody can begin end nobody's session.
+  for (let index = 0; index <= 1_000; index++) await store.put(`begun ${index}`, 'x', 60_000);
+  expect([await store.read('begun 0'), await store.read('begun 1000')]).toEqual([undefined, 'x']);
+  expect(await store.read('of ada')).toBe('x');
 });
 
 async function sessionKeys(redis: Place['redis']): Promise<string[]> {

@@ -1,13 +1,16 @@
-import { randomBytes } from 'node:crypto';
-import { instantAt, type Instant } from '../domain/ids';
+import { createHash, randomBytes } from 'node:crypto';
+import { instantAt, type Instant, type PrincipalId } from '../domain/ids';
 import type { Database } from '../mysql/pool';
 import { endSession } from '../mysql/tables/ended-sessions';
+import { insertIdentity, principalOfIdentity } from '../mysql/tables/identities';
 import { removePassword, setPassword } from '../mysql/tables/passwords';
-import { setSessionKey, upsertPrincipal } from '../mysql/tables/principals';
+import { insertPrincipal, setGrants, setSessionKey, upsertPrincipal } from '../mysql/tables/principals';
 import { changeAccess } from './change';
+import type { Directory } from './directory';
 import { hashPassword } from './passwords';
 import type { Role } from './permissions';
 import type { Person } from './principal';
+import type { Identity } from './single-sign-on';
 
 /** Adds a person, or gives the one of this name a new role and password; his sessions end. */
 export async function putPerson(
@@ -26,6 +29,54 @@ export async function putPerson(
 export async function removePerson(database: Database, { id, name }: Person): Promise<void> {
   const nobody = { kind: 'person' as const, name, grants: '', sessionKey: newSessionKey() };
   await changeAccess(database, [upsertPrincipal(nobody, instantAt(Date.now())), removePassword(id)]);
+}
+
+/** The person of an identity at a provider, who has this role from now on. @returns his id. */
+export async function putIdentity(
+  database: Database,
+  directory: Directory,
+  identity: Identity,
+): Promise<PrincipalId> {
+  const { issuer, subject, role } = identity;
+  const id = createHash('sha256')
+    .update(JSON.stringify([issuer, subject]))
+    .digest();
+  const find = () => database.session((session) => session.ask(principalOfIdentity(id)));
+  const known = (await find()) ?? (await addPersonOf(database, id, identity, find));
+  await directory.look();
+  const person = directory.principal(known);
+  if (person?.kind === 'person' && person.role !== role) {
+    // Sessions that began with another role end.
+    await changeAccess(database, [setGrants(known, role ?? '', newSessionKey())]);
+    await directory.look();
+  }
+  return known;
+}
+
+async function addPersonOf(
+  database: Database,
+  id: Buffer,
+  { name, issuer, role }: Identity,
+  find: () => Promise<PrincipalId | undefined>,
+): Promise<PrincipalId> {
+  const person = {
+    kind: 'person' as const,
+    name: shownName(name, issuer, id),
+    grants: role ?? '',
+    sessionKey: newSessionKey(),
+  };
+  const insertion = [insertPrincipal(person, instantAt(Date.now())), insertIdentity(id)];
+  const failure = await changeAccess(database, insertion).catch((error: unknown) => error);
+  const added = await find();
+  // Where the insertion failed because another login of the same person was faster, he is there.
+  if (added === undefined) throw failure;
+  return added;
+}
+
+/** Not a name that a person with a password can have, nor one of another identity. */
+function shownName(name: string, issuer: string, identity: Buffer): string {
+  const { host } = new URL(issuer);
+  return `${name.slice(0, 24)} (${host.slice(0, 24)}, ${identity.toString('hex', 0, 4)})`;
 }
 
 /** Ends all sessions of a person, on every instance within a second. */

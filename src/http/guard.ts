@@ -9,7 +9,7 @@ import { instantAt } from '../domain/ids';
 import { Problem } from '../domain/problems';
 import { mysqlUnreachable, unreachableProblem } from '../mysql/pool';
 import { isFromOwnPage } from './cross-site';
-import { whyNotLocal } from './local';
+import { areDoorsOpen, whyNotLocal } from './local';
 import type { AccessEvent } from '../mysql/tables/access-events';
 import type { Metrics } from './metrics';
 import type { RateLimits } from './rate-limits';
@@ -25,7 +25,7 @@ declare module 'fastify' {
 }
 
 export interface GuardDeps {
-  config: Pick<Config, 'ACCESS' | 'PUBLIC_ROUTES'>;
+  config: Pick<Config, 'ACCESS' | 'OIDC_ISSUER' | 'PUBLIC_ROUTES'>;
   directory: Directory;
   sessions: Sessions;
   accessLog: AccessLog;
@@ -44,14 +44,13 @@ const SAFE_METHODS = new Set(['GET', 'HEAD']);
 export function guard(app: App, deps: GuardDeps): void {
   const { config, directory, sessions, accessLog, rateLimits, metrics } = deps;
   const openRoutes = openAccesses(config.PUBLIC_ROUTES);
-  const isOpenHere = () => config.ACCESS === 'auto' && directory.isEmpty;
 
   app.decorateRequest('caller', undefined);
   // A hook with a callback: of nearly all requests everything that is needed is in memory.
   app.addHook('onRequest', (request, reply, done) => {
     const access: Access = request.is404 ? 'open' : (request.routeOptions.config.access ?? 'admin');
     if (access === 'open') return done();
-    if (isOpenHere()) {
+    if (areDoorsOpen(config, directory)) {
       const reason = whyNotLocal(request);
       return reason === undefined ? done() : refuse(reply, done, notLocal(reason));
     }

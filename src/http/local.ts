@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Directory } from '../access/directory';
+import type { Config } from '../config';
 
 /** What a proxy adds. */
 const FORWARDING_HEADERS = [
@@ -16,6 +18,14 @@ export function isLoopback(host: string): boolean {
   const name = host.toLowerCase();
   if (isIP(name) === 4) return name.startsWith('127.');
   return name === 'localhost' || name === '::1' || name === '[::1]';
+}
+
+/** Whether nobody needs a key: as long as nobody has been given access, and no provider gives it. */
+export function areDoorsOpen(
+  { ACCESS, OIDC_ISSUER }: Pick<Config, 'ACCESS' | 'OIDC_ISSUER'>,
+  { isEmpty }: Pick<Directory, 'isEmpty'>,
+): boolean {
+  return ACCESS === 'auto' && OIDC_ISSUER === undefined && isEmpty;
 }
 
 /**

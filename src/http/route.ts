@@ -40,6 +40,8 @@ export const ROUTES = {
   'POST /session': 'login',
   'GET /session': 'caller',
   'DELETE /session': 'session',
+  'GET /session/oidc': 'login',
+  'GET /session/oidc/callback': 'login',
   'GET /sessions': 'session',
   'DELETE /sessions/:id': 'session',
 

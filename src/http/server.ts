@@ -15,6 +15,7 @@ import { z } from 'zod';
 import type { AccessLog } from '../access/access-log';
 import type { Directory } from '../access/directory';
 import type { RateLimiter } from '../access/rate-limit';
+import { SingleSignOn } from '../access/single-sign-on';
 import type { Config } from '../config';
 import { plainEnglish } from '../domain/plain-english';
 import { Problem } from '../domain/problems';
@@ -54,6 +55,11 @@ export interface ServerDeps {
     | 'REQUEST_TIMEOUT_MS'
     | 'DOCS'
     | 'ACCESS'
+    | 'PUBLIC_URL'
+    | 'OIDC_ISSUER'
+    | 'OIDC_CLIENT_ID'
+    | 'OIDC_CLIENT_SECRET'
+    | 'OIDC_ROLE_CLAIM'
     | 'PUBLIC_ROUTES'
     | 'SESSION_IDLE_S'
     | 'SESSION_MAX_S'
@@ -165,6 +171,7 @@ export async function buildServer({
         directory,
         database: context.writes,
         accessLog,
+        singleSignOn: singleSignOnOf(config),
       }),
     );
     orderRoutes(typed, context);
@@ -181,6 +188,20 @@ export async function buildServer({
     refuseOtherMethods(routes, methods);
   });
   return app;
+}
+
+/** The configuration has all of it, or nothing. */
+function singleSignOnOf(config: ServerDeps['config']): SingleSignOn | undefined {
+  const {
+    OIDC_ISSUER: issuer,
+    OIDC_CLIENT_ID: clientId,
+    OIDC_CLIENT_SECRET: clientSecret,
+    PUBLIC_URL: url,
+  } = config;
+  if (issuer === undefined || clientId === undefined || clientSecret === undefined || url === undefined)
+    return undefined;
+  const callbackUrl = `${url}/session/oidc/callback`;
+  return new SingleSignOn({ issuer, clientId, clientSecret, callbackUrl, roleClaim: config.OIDC_ROLE_CLAIM });
 }
 
 /** Only what cannot hold the name or the address of somebody: where a parameter is no id, its route, and no query. */

@@ -5,10 +5,11 @@ import fastifySession, {
   type FastifySessionObject,
   type SessionStore as PluginStore,
 } from '@fastify/session';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyRequest, Session } from 'fastify';
 import { z } from 'zod';
 import type { Directory } from '../access/directory';
 import type { Person } from '../access/principal';
+import { loginInProgress, type LoginInProgress } from '../access/single-sign-on';
 import type { Config } from '../config';
 import { principalId } from '../domain/ids';
 import {
@@ -25,13 +26,15 @@ declare module 'fastify' {
   interface Session {
     /** Absent of one that nobody has logged in with. */
     content?: SessionContent | undefined;
+    /** Of somebody who is on his way to a provider, or back. */
+    login?: LoginInProgress | undefined;
   }
 }
 
 export const SESSION_COOKIE = 'tally_session';
 
-/** A session between its beginning and the login that fills it; at most a password's check long. */
-const EMPTY_TTL_MS = 60_000;
+/** How long a login may take: at a provider, people look for their password. */
+const LOGIN_TTL_MS = 600_000;
 /** When a session was used last is written at most so often. */
 const NOTE_USE_EVERY_MS = 60_000;
 
@@ -45,6 +48,7 @@ export interface SessionDeps {
 const stored = z.object({
   cookie: z.looseObject({ originalMaxAge: z.number().nullable(), expires: z.coerce.date().nullable() }),
   content: sessionContent.optional(),
+  login: loginInProgress.optional(),
 });
 
 /**
@@ -110,6 +114,13 @@ export class Sessions {
     return isOver ? undefined : person;
   }
 
+  /** Remembers a login in a session of its own until the browser is back, wherever that is. */
+  async beginLogin(request: FastifyRequest, login: LoginInProgress): Promise<void> {
+    await request.session.regenerate();
+    request.session.login = login;
+    await request.session.save();
+  }
+
   /** Begins a session of a person, under a new id: one that others may know is worth nothing afterwards. */
   async begin(request: FastifyRequest, { id, sessionKey }: Person): Promise<void> {
     await request.session.regenerate();
@@ -143,9 +154,9 @@ export class Sessions {
         const parsed = text === undefined ? undefined : stored.safeParse(JSON.parse(text));
         return parsed?.data ?? null;
       }),
-      set: callbackify(async (id: string, session: { content?: SessionContent | undefined }) => {
+      set: callbackify(async (id: string, session: Session) => {
         const { content } = session;
-        if (content === undefined) return store.create(storedId(id), JSON.stringify(session), EMPTY_TTL_MS);
+        if (content === undefined) return store.put(storedId(id), JSON.stringify(session), LOGIN_TTL_MS);
         const ttlMs = leftMs(content, limits, Date.now());
         if (ttlMs <= 0) return undefined;
         return store.update(storedId(id), JSON.stringify(session), ttlMs, String(content.personId));

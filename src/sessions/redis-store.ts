@@ -20,8 +20,8 @@ export class RedisStore implements SessionStore {
     return this.ask(async () => (await this.redis.get(this.keyOf(id))) ?? undefined);
   }
 
-  async create(id: string, text: string, ttlMs: number): Promise<void> {
-    await this.ask(() => this.redis.set(this.keyOf(id), text, 'PX', ttlMs, 'NX'));
+  async put(id: string, text: string, ttlMs: number): Promise<void> {
+    await this.ask(() => this.redis.set(this.keyOf(id), text, 'PX', ttlMs));
   }
 
   async update(id: string, text: string, ttlMs: number, owner: string): Promise<void> {

@@ -6,8 +6,8 @@ export interface SessionStore {
   /** For the log: where sessions are, and how long they live. */
   readonly about: string;
   read(id: string): Promise<string | undefined>;
-  /** Begins a session that belongs to nobody yet. */
-  create(id: string, text: string, ttlMs: number): Promise<void>;
+  /** Writes a session that belongs to nobody. It never comes to belong to somebody but in the request that began it. */
+  put(id: string, text: string, ttlMs: number): Promise<void>;
   /**
    * Changes a session that is there, and whose it is. Of one that is gone nothing is written: a request that began before a
    * logout, and ends after it, does not undo it.

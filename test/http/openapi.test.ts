@@ -87,7 +87,7 @@ test('every response of a problem has an example of each problem that it may be'
   let checked = 0;
   for (const { described } of operations) {
     for (const [status, { description, content }] of Object.entries<Json>(described.responses)) {
-      const problem = content['application/problem+json'];
+      const problem = content?.['application/problem+json'];
       if (problem === undefined) continue;
       const slugs: string[] = description.split(', ');
       expect(Object.keys(problem.examples)).toEqual(slugs);

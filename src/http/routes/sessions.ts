@@ -3,9 +3,10 @@ import { z } from 'zod';
 import type { AccessLog } from '../../access/access-log';
 import { attemptSucceeded, beginAttempt, type Attempt } from '../../access/login-attempts';
 import { isPassword } from '../../access/passwords';
-import { endAllSessions, endOneSession } from '../../access/people';
+import { endAllSessions, endOneSession, putIdentity } from '../../access/people';
 import { PERMISSIONS, ROLES } from '../../access/permissions';
 import type { Person } from '../../access/principal';
+import type { SingleSignOn } from '../../access/single-sign-on';
 import type { Directory } from '../../access/directory';
 import { instantAt } from '../../domain/ids';
 import { Problem, type ProblemSlug } from '../../domain/problems';
@@ -13,7 +14,7 @@ import type { Database } from '../../mysql/pool';
 import { passwordOf } from '../../mysql/tables/passwords';
 import { sessionContent, storedId, type SessionContent } from '../../sessions/session';
 import { isFromAnotherSite } from '../cross-site';
-import { problemResponses } from '../problems';
+import { problemResponses, routeNotFound } from '../problems';
 import { route } from '../route';
 import type { App } from '../server';
 import { SESSION_COOKIE, type Sessions } from '../sessions';
@@ -24,6 +25,8 @@ export interface SessionRouteDeps {
   /** For logins, which write. */
   database: Database;
   accessLog: AccessLog;
+  /** Undefined where no provider is configured. */
+  singleSignOn: SingleSignOn | undefined;
 }
 
 /** Says which name a browser has logged in with, for login-attempts.ts; signed. */
@@ -60,13 +63,19 @@ const sessionList = z.object({
 
 const ended = z.object({ ended: z.int() });
 
+/** Where to go after the login: on this service, whatever is in the link that somebody was sent. */
+const localPath = z
+  .string()
+  .regex(/^\/([\x21-.0-[\]-~][\x21-~]{0,499})?$/, 'must be a path of this service')
+  .default('/');
+
 const tags = ['sessions'];
 const withProblems = (...slugs: ProblemSlug[]) =>
   problemResponses(['sessions-unreachable', 'mysql-unreachable', 'mysql-unwritable', 'cross-site', ...slugs]);
 
 /** Logging in and out. In a scope of its own, with the plugin for sessions. */
 export async function sessionRoutes(app: App, deps: SessionRouteDeps): Promise<void> {
-  const { sessions, directory, database, accessLog } = deps;
+  const { sessions, directory, database, accessLog, singleSignOn } = deps;
   await sessions.register(app);
 
   route(app, 'POST /session', {
@@ -97,6 +106,52 @@ export async function sessionRoutes(app: App, deps: SessionRouteDeps): Promise<v
       return reply.code(201).send(describe(person));
     },
   });
+
+  // For browsers, and no part of the API.
+  route(app, 'GET /session/oidc', {
+    schema: { hide: true, querystring: z.strictObject({ return_to: localPath }) },
+    handler: async (request, reply) => {
+      const { return_to: returnTo } = request.query;
+      const { url, login } = await provider(request).begin(returnTo);
+      await sessions.beginLogin(request, login);
+      return reply.redirect(url);
+    },
+  });
+
+  route(app, 'GET /session/oidc/callback', {
+    schema: { hide: true },
+    handler: async (request, reply) => {
+      const { login } = request.session;
+      const signOn = provider(request);
+      const refused = (reason: string) =>
+        accessLog.note({ what: 'login-refused', reason, address: request.ip });
+      if (login === undefined) {
+        refused('not-begun');
+        throw new Problem(
+          'login-failed',
+          'This login has not begun in this browser, or took longer than 10 minutes.',
+        );
+      }
+      const query = new URL(request.url, 'http://tally').search;
+      const identity = await signOn.finish(query, login).catch((error: unknown) => {
+        if (error instanceof Problem) refused(error.slug);
+        throw error;
+      });
+      const person = directory.principal(await putIdentity(database, directory, identity));
+      if (person?.kind !== 'person' || person.role === undefined) {
+        refused('forbidden');
+        throw new Problem('forbidden', 'The provider gives you no role of Tally.');
+      }
+      await sessions.begin(request, person);
+      accessLog.note({ what: 'logged-in', principalId: person.id, address: request.ip });
+      return reply.redirect(login.returnTo);
+    },
+  });
+
+  /** @throws Problem `route-not-found` */
+  function provider(request: FastifyRequest): SingleSignOn {
+    return singleSignOn ?? routeNotFound(request);
+  }
 
   route(app, 'GET /session', {
     schema: {

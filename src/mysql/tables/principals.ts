@@ -61,6 +61,22 @@ export function upsertPrincipal({ kind, name, grants, sessionKey }: NewPrincipal
   };
 }
 
+/** Adds a principal, of a name that nobody has. LAST_INSERT_ID() is its id. */
+export function insertPrincipal({ kind, name, grants, sessionKey }: NewPrincipal, now: Instant): Statement {
+  return {
+    sql: 'INSERT INTO principals (kind, name, grants, session_key, created_at) VALUES (?, ?, ?, ?, ?)',
+    parameters: [kind, name, grants, sessionKey, toDatetime(now)],
+  };
+}
+
+/** Changes what a person may do, and ends all his sessions. */
+export function setGrants(id: PrincipalId, grants: string, sessionKey: Buffer): Statement {
+  return {
+    sql: 'UPDATE principals SET grants = ?, session_key = ? WHERE id = ?',
+    parameters: [grants, sessionKey, id],
+  };
+}
+
 /** Ends all sessions of a person. */
 export function setSessionKey(id: PrincipalId, sessionKey: Buffer): Statement {
   return { sql: 'UPDATE principals SET session_key = ? WHERE id = ?', parameters: [sessionKey, id] };

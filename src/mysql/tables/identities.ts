@@ -1,0 +1,15 @@
+import { principalId, type PrincipalId } from '../../domain/ids';
+import { mapQuery, select, type Query, type Statement } from '../session';
+
+/** Whose identity at a provider it is; undefined where nobody has logged in with it. */
+export function principalOfIdentity(id: Buffer): Query<PrincipalId | undefined> {
+  return mapQuery(
+    select<{ principal_id: number }>('SELECT principal_id FROM identities WHERE id = ?', [id]),
+    ([row]) => (row === undefined ? undefined : principalId(row.principal_id)),
+  );
+}
+
+/** Gives it to the principal whose id LAST_INSERT_ID() is. */
+export function insertIdentity(id: Buffer): Statement {
+  return { sql: 'INSERT INTO identities (id, principal_id) VALUES (?, LAST_INSERT_ID())', parameters: [id] };
+}
