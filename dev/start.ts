@@ -73,6 +73,11 @@ async function lock(dataDir: string): Promise<DataLock & { held: true }> {
   );
 }
 
+/** Whether somebody has been given access, so that others are refused. */
+async function needsKey(url: string): Promise<boolean> {
+  return (await fetch(`${url}/session`)).status === 401;
+}
+
 function logStream(): Writable {
   return process.stdout.isTTY ? pretty({ ignore: 'pid,hostname', sync: true }) : process.stdout;
 }
@@ -110,7 +115,8 @@ function start({ dataDir, allowInstall, watch }: Options): void {
     dataLock?.publish({ databaseUrl, redisUrl, url: service.url });
     const cli =
       `npm run tally -- ${dataDir === DEFAULT_DATA_DIR ? '' : `--data-dir ${quoted(dataDir)}`}`.trimEnd();
-    say(watch ? developerWelcome(service.url, cli) : welcome(service.url, cli, config.DOCS));
+    if (watch) say(developerWelcome(service.url, cli));
+    else say(welcome(service.url, cli, { docs: config.DOCS, needsKey: await needsKey(service.url) }));
   }
 
   const starting = up();
