@@ -30,8 +30,7 @@ async function tally(args: string[]): Promise<number> {
     const { DATABASE_URL, REDIS_URL } = loadConfig(env);
     return runClient(name === 'mysql' ? mysqlClient(DATABASE_URL) : redisClient(REDIS_URL), further, env);
   }
-  const wantsHelp = command.length === 0 || command.some((word) => ['help', '--help', '-h'].includes(word));
-  return main(command, wantsHelp ? process.env : await withServers(process.env, dataDir), MORE_HELP);
+  return main(command, () => withServers(process.env, dataDir), MORE_HELP);
 }
 
 async function withServers(env: NodeJS.ProcessEnv, dataDir: string): Promise<NodeJS.ProcessEnv> {

@@ -44,14 +44,19 @@ Prices are like 4.50, times like 2026-11-21T10:00:00Z or 2026-11-21, which is mi
 /**
  * The process. Returns its exit code; `serve` returns when the service has stopped.
  * 0: done. 1: an error, or drift that was found and not repaired.
+ * @param env where it must be looked for, that is done once it is clear that a command runs.
  * @param moreHelp printed after the list of commands.
  */
-export async function main(argv: string[], env: NodeJS.ProcessEnv, moreHelp = ''): Promise<number> {
+export async function main(
+  argv: string[],
+  env: NodeJS.ProcessEnv | (() => Promise<NodeJS.ProcessEnv>),
+  moreHelp = '',
+): Promise<number> {
   let exitCode = 0;
   const run =
     <A extends unknown[]>(command: (config: Config, ...args: A) => Promise<number>) =>
     async (...args: A) => {
-      exitCode = await command(loadConfig(env), ...args);
+      exitCode = await command(loadConfig(typeof env === 'function' ? await env() : env), ...args);
     };
   const program = new Command('tally')
     .description('Orders whose reports are always right.')
@@ -152,7 +157,9 @@ export async function main(argv: string[], env: NodeJS.ProcessEnv, moreHelp = ''
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode; // has printed its message
-    console.error(explain(error) ?? error);
+    const explanation = explain(error);
+    if (explanation === undefined) throw error;
+    console.error(explanation);
     return 1;
   }
 }

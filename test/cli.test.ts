@@ -28,6 +28,15 @@ afterEach(async () => {
 const run = (args: string[], overrides: Record<string, string> = {}) =>
   runCli(args, { ...place.env, ...overrides });
 
+test('a mistyped command is told so where no servers run, too', () => {
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', 'dev/tally.ts', '--data-dir', join(tmpdir(), 'tally-nowhere'), 'stauts'],
+    { cwd: ROOT, encoding: 'utf8', timeout: 30_000, env: { PATH: process.env.PATH } },
+  );
+  expect([status, stderr]).toEqual([1, expect.stringContaining("unknown command 'stauts'")]);
+});
+
 test.each(['src/main.ts', 'dev/start.ts', 'dev/tally.ts'])(
   '%s refuses an old Node in one sentence',
   (file) => {
