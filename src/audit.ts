@@ -15,9 +15,12 @@ const who = z
 
 const about = z
   .object({
-    kind: text('`order`, `product`, `user` or `key`', 'order'),
+    kind: text('`order`, `product`, `user`, `key` or `person`', 'order'),
     id: text('Its id; of a key the 12 digits after `tally_`', '17'),
-    owner: z.string().nullable().meta({ description: 'Whose key it is, where such a key exists' }),
+    owner: z
+      .string()
+      .nullable()
+      .meta({ description: 'Whose key it is, where such a key exists; the name of a person' }),
   })
   .nullable();
 
@@ -114,18 +117,23 @@ function entryOfCommand({ position, type, subjectId, occurredAt, actor }: Logged
 }
 
 function entryOfAccess(event: StoredAccessEvent): Entry {
-  const { occurredAt, what, principal, keyId, keyOwner: owner, reason, route, address, count } = event;
+  const { occurredAt, what, principal, reason, route, address, count } = event;
   return {
     occurred_at: occurredAt,
     what,
     who: whoOf(principal),
-    about: keyId === null ? null : { kind: 'key', id: keyId, owner },
+    about: aboutOf(event),
     reason,
     route,
     address,
     count,
     position: null,
   };
+}
+
+function aboutOf({ keyId, keyOwner, personId, personName }: StoredAccessEvent): Entry['about'] {
+  if (keyId !== null) return { kind: 'key', id: keyId, owner: keyOwner };
+  return personId === null ? null : { kind: 'person', id: String(personId), owner: personName };
 }
 
 function whoOf(principal: PrincipalRow | undefined): Entry['who'] {

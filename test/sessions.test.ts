@@ -429,6 +429,35 @@ test('a login takes a new session id: one that was planted before is worth nothi
   expect((await tally.get('/session', { cookie: 'tally_session=forged.signature' })).status).toBe(401);
 });
 
+test('the audit says who was let in and who was not', async () => {
+  const password = await newPerson('ada', 'admin');
+  const tally = await start();
+  const browser = await loggedIn(tally, 'ada', password);
+  await tally.post('/session', { name: 'ada', password: 'wrong' });
+  await cli('person', 'reset', 'ada', '--role', 'viewer');
+  await until(async () => (await whoIs(tally, browser)) === 401);
+  const { output } = await cli('key', 'create', 'auditor', '--scopes', 'admin');
+  const [token = ''] = /tally_[\w-]+/.exec(output) ?? [];
+  const ada = { kind: 'person', id: expect.any(String), owner: 'ada' };
+  const entries = await until(async () => {
+    const { body } = await tally.get('/audit', { authorization: `Bearer ${token}` });
+    return body.entries.length >= 5 ? body.entries : undefined;
+  });
+  expect(entries).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ what: 'person-added', who: null, about: ada }),
+      expect.objectContaining({
+        what: 'logged-in',
+        who: expect.objectContaining({ name: 'ada' }),
+        about: null,
+      }),
+      expect.objectContaining({ what: 'login-refused', who: null, reason: 'wrong-login' }),
+      expect.objectContaining({ what: 'person-reset', who: null, about: ada }),
+      expect.objectContaining({ what: 'key-created' }),
+    ]),
+  );
+});
+
 test('who asks without a cookie leaves nothing in the store', async () => {
   const tally = await start();
   await newPerson('ada', 'viewer');

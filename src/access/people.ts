@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { instantAt, type Instant, type PrincipalId } from '../domain/ids';
 import type { Database } from '../mysql/pool';
+import { insertPersonEvent } from '../mysql/tables/access-events';
 import { endSession } from '../mysql/tables/ended-sessions';
 import { insertIdentity, principalOfIdentity } from '../mysql/tables/identities';
 import { removePassword, setPassword } from '../mysql/tables/passwords';
@@ -15,20 +16,29 @@ import type { Identity } from './single-sign-on';
 /** Adds a person, or gives the one of this name a new role and password; his sessions end. */
 export async function putPerson(
   database: Database,
-  name: string,
-  role: Role,
+  { name, role, isNew }: { name: string; role: Role; isNew: boolean },
   password: string,
 ): Promise<void> {
   const now = instantAt(Date.now());
   const hash = await hashPassword(password);
   const person = { kind: 'person' as const, name, grants: role, sessionKey: newSessionKey() };
-  await changeAccess(database, [upsertPrincipal(person, now), setPassword(hash, now)]);
+  const what = isNew ? 'person-added' : 'person-reset';
+  await changeAccess(database, [
+    ...upsertPrincipal(person, now),
+    insertPersonEvent(what, now),
+    setPassword(hash, now),
+  ]);
 }
 
 /** A person may do nothing any more, and is logged out. What the audit says of him stays. */
 export async function removePerson(database: Database, { id, name }: Person): Promise<void> {
   const nobody = { kind: 'person' as const, name, grants: '', sessionKey: newSessionKey() };
-  await changeAccess(database, [upsertPrincipal(nobody, instantAt(Date.now())), removePassword(id)]);
+  const now = instantAt(Date.now());
+  await changeAccess(database, [
+    ...upsertPrincipal(nobody, now),
+    insertPersonEvent('person-removed', now),
+    removePassword(id),
+  ]);
 }
 
 /** The person of an identity at a provider, who has this role from now on. @returns his id. */
@@ -65,7 +75,12 @@ async function addPersonOf(
     grants: role ?? '',
     sessionKey: newSessionKey(),
   };
-  const insertion = [insertPrincipal(person, instantAt(Date.now())), insertIdentity(id)];
+  const now = instantAt(Date.now());
+  const insertion = [
+    ...insertPrincipal(person, now),
+    insertPersonEvent('person-added', now),
+    insertIdentity(id),
+  ];
   const failure = await changeAccess(database, insertion).catch((error: unknown) => error);
   const added = await find();
   // Where the insertion failed because another login of the same person was faster, he is there.

@@ -22,7 +22,7 @@ export async function createKey(
   const now = instantAt(Date.now());
   const { key, token } = newApiKey(now, expiresAt);
   await changeAccess(database, [
-    upsertPrincipal(program(name, permissions), now),
+    ...upsertPrincipal(program(name, permissions), now),
     insertApiKey(key),
     insertAccessEvents([{ what: 'key-created', keyId: key.id, occurredAt: now, count: 1 }]),
   ]);
@@ -40,7 +40,7 @@ export async function rotateKey(
   const { key, token } = newApiKey(now, expiresAt);
   await changeAccess(database, [
     revokeApiKeys(id, endsOthersAt),
-    upsertPrincipal(program(name, permissions), now),
+    ...upsertPrincipal(program(name, permissions), now),
     insertApiKey(key),
     insertAccessEvents([{ what: 'key-rotated', keyId: key.id, occurredAt: now, count: 1 }]),
   ]);

@@ -30,7 +30,7 @@ export async function addPersonCommand(
         `There is a person ${name}: \`tally person reset ${name}\` gives him another password or role.`,
       );
     }
-    await withPassword(options, (password) => putPerson(database, name, role, password));
+    await withPassword(options, (password) => putPerson(database, { name, role, isNew: true }, password));
     console.log(`${name} may log in, as ${role}.`);
     return 0;
   });
@@ -46,7 +46,7 @@ export async function resetPersonCommand(
     const { role: before } = personNamed(directory, name);
     const role = options.role === undefined ? before : roleOf(options.role);
     if (role === undefined) throw new NotNow(`${name} was removed: \`tally person add\` adds him again.`);
-    await withPassword(options, (password) => putPerson(database, name, role, password));
+    await withPassword(options, (password) => putPerson(database, { name, role, isNew: false }, password));
     await unlock(database, name);
     console.log(`${name} has another password, is ${role}, and is logged out everywhere.`);
     return 0;

@@ -1,7 +1,13 @@
 import type { Instant, PrincipalId } from '../../domain/ids';
 import { mapQuery, select, type Query, type Statement } from '../session';
 import { fromDatetime, toDatetime } from '../time';
-import { JOINED_PRINCIPAL, joinedPrincipal, type JoinedPrincipal, type PrincipalRow } from './principals';
+import {
+  PUT_PRINCIPAL,
+  JOINED_PRINCIPAL,
+  joinedPrincipal,
+  type JoinedPrincipal,
+  type PrincipalRow,
+} from './principals';
 
 /** Something that happened to access. All of its texts are ASCII, and none is a secret or the name of a person. */
 export interface AccessEvent {
@@ -15,6 +21,9 @@ export interface AccessEvent {
     | 'logged-in'
     | 'logged-out'
     | 'login-refused'
+    | 'person-added'
+    | 'person-reset'
+    | 'person-removed'
     | 'left-out';
   /** Why, in a word. */
   reason?: string | undefined;
@@ -67,6 +76,14 @@ export function insertRevocations(ownerId: PrincipalId, at: Instant): Statement 
   };
 }
 
+/** Says what an operator did to a person: the principal that the statement before has inserted or changed. */
+export function insertPersonEvent(what: AccessEvent['what'], at: Instant): Statement {
+  return {
+    sql: `INSERT INTO access_events (occurred_at, what, person_id, count) VALUES (?, ?, ${PUT_PRINCIPAL}, 1)`,
+    parameters: [toDatetime(at), what],
+  };
+}
+
 /** As the audit reads it; a newer release may have written another `what`. */
 export interface StoredAccessEvent {
   id: number;
@@ -77,6 +94,9 @@ export interface StoredAccessEvent {
   keyId: string | null;
   /** Whose key it is, where such a key exists. */
   keyOwner: string | null;
+  /** The person that it is about. */
+  personId: number | null;
+  personName: string | null;
   route: string | null;
   address: string | null;
   count: number;
@@ -89,6 +109,8 @@ interface Row extends JoinedPrincipal {
   reason: string | null;
   key_id: string | null;
   key_owner: string | null;
+  person_id: number | null;
+  person_name: string | null;
   route: string | null;
   address: string | null;
   count: number;
@@ -97,11 +119,12 @@ interface Row extends JoinedPrincipal {
 /** The newest events up to an id, newest first. */
 export function accessEvents(upToId: number, limit: number): Query<StoredAccessEvent[]> {
   const sql = `SELECT e.id, e.occurred_at, e.what, e.reason, LOWER(HEX(e.key_id)) AS key_id, o.name AS key_owner, e.route,
-                      e.address, e.count, ${JOINED_PRINCIPAL}
+                      e.person_id, s.name AS person_name, e.address, e.count, ${JOINED_PRINCIPAL}
                  FROM access_events e
                  LEFT JOIN principals p ON p.id = e.principal_id
                  LEFT JOIN api_keys k ON k.id = e.key_id
                  LEFT JOIN principals o ON o.id = k.principal_id
+                 LEFT JOIN principals s ON s.id = e.person_id
                 WHERE e.id <= ? ORDER BY e.id DESC LIMIT ?`;
   return mapQuery(select<Row>(sql, [upToId, limit]), (rows) =>
     rows.map((row) => ({
@@ -112,6 +135,8 @@ export function accessEvents(upToId: number, limit: number): Query<StoredAccessE
       principal: joinedPrincipal(row),
       keyId: row.key_id,
       keyOwner: row.key_owner,
+      personId: row.person_id,
+      personName: row.person_name,
       route: row.route,
       address: row.address,
       count: row.count,

@@ -1,6 +1,7 @@
 import { principalId, type Instant, type PrincipalId } from '../../domain/ids';
 import { mapQuery, select, type Query, type Statement } from '../session';
 import { fromDatetime, toDatetime } from '../time';
+import { PUT_PRINCIPAL } from './principals';
 
 export interface StoredApiKey {
   /** 12 digits in hexadecimal. */
@@ -43,11 +44,11 @@ function instantOf(datetime: string | null): Instant | undefined {
   return datetime === null ? undefined : fromDatetime(datetime);
 }
 
-/** Inserts a key of the principal whose id LAST_INSERT_ID() is. */
+/** Inserts a key of the principal that the same transaction has put. */
 export function insertApiKey({ id, secretHash, createdAt, expiresAt }: StoredApiKey): Statement {
   return {
     sql: `INSERT INTO api_keys (id, principal_id, secret_hash, created_at, expires_at)
-          VALUES (?, LAST_INSERT_ID(), ?, ?, ?)`,
+          VALUES (?, ${PUT_PRINCIPAL}, ?, ?, ?)`,
     parameters: [
       Buffer.from(id, 'hex'),
       secretHash,

@@ -1,5 +1,6 @@
 import { principalId, type PrincipalId } from '../../domain/ids';
 import { mapQuery, select, type Query, type Statement } from '../session';
+import { PUT_PRINCIPAL } from './principals';
 
 /** Whose identity at a provider it is; undefined where nobody has logged in with it. */
 export function principalOfIdentity(id: Buffer): Query<PrincipalId | undefined> {
@@ -9,7 +10,7 @@ export function principalOfIdentity(id: Buffer): Query<PrincipalId | undefined> 
   );
 }
 
-/** Gives it to the principal whose id LAST_INSERT_ID() is. */
+/** Gives it to the principal that the same transaction has put. */
 export function insertIdentity(id: Buffer): Statement {
-  return { sql: 'INSERT INTO identities (id, principal_id) VALUES (?, LAST_INSERT_ID())', parameters: [id] };
+  return { sql: `INSERT INTO identities (id, principal_id) VALUES (?, ${PUT_PRINCIPAL})`, parameters: [id] };
 }

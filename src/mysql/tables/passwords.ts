@@ -1,6 +1,7 @@
 import type { Instant, PrincipalId } from '../../domain/ids';
 import { mapQuery, select, type Query, type Statement } from '../session';
 import { toDatetime } from '../time';
+import { PUT_PRINCIPAL } from './principals';
 
 /** The hash of a person's password; undefined where there is none. */
 export function passwordOf(id: PrincipalId): Query<string | undefined> {
@@ -10,10 +11,10 @@ export function passwordOf(id: PrincipalId): Query<string | undefined> {
   );
 }
 
-/** Gives a password to the principal whose id LAST_INSERT_ID() is. */
+/** Gives a password to the principal that the same transaction has put. */
 export function setPassword(hash: string, now: Instant): Statement {
   return {
-    sql: `INSERT INTO passwords (principal_id, hash, changed_at) VALUES (LAST_INSERT_ID(), ?, ?)
+    sql: `INSERT INTO passwords (principal_id, hash, changed_at) VALUES (${PUT_PRINCIPAL}, ?, ?)
           ON DUPLICATE KEY UPDATE hash = ?, changed_at = ?`,
     parameters: [hash, toDatetime(now), hash, toDatetime(now)],
   };

@@ -50,23 +50,30 @@ export interface NewPrincipal {
 }
 
 /**
- * Adds a principal. The one of this name, if there is one, gets these grants and this session key. LAST_INSERT_ID() is its
- * id.
+ * The id of the principal that the same transaction has put, for what belongs to it. A variable, set directly after the
+ * INSERT: LAST_INSERT_ID() itself is another id after the next one.
  */
-export function upsertPrincipal({ kind, name, grants, sessionKey }: NewPrincipal, now: Instant): Statement {
-  return {
+export const PUT_PRINCIPAL = '@principal';
+
+const SET_PUT_PRINCIPAL: Statement = { sql: `SET ${PUT_PRINCIPAL} = LAST_INSERT_ID()` };
+
+/** Adds a principal. The one of this name, if there is one, gets these grants and this session key. */
+export function upsertPrincipal({ kind, name, grants, sessionKey }: NewPrincipal, now: Instant): Statement[] {
+  const upsert = {
     sql: `INSERT INTO principals (kind, name, grants, session_key, created_at) VALUES (?, ?, ?, ?, ?)
           ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id), grants = ?, session_key = ?`,
     parameters: [kind, name, grants, sessionKey, toDatetime(now), grants, sessionKey],
   };
+  return [upsert, SET_PUT_PRINCIPAL];
 }
 
-/** Adds a principal, of a name that nobody has. LAST_INSERT_ID() is its id. */
-export function insertPrincipal({ kind, name, grants, sessionKey }: NewPrincipal, now: Instant): Statement {
-  return {
+/** Adds a principal, of a name that nobody has. */
+export function insertPrincipal({ kind, name, grants, sessionKey }: NewPrincipal, now: Instant): Statement[] {
+  const insert = {
     sql: 'INSERT INTO principals (kind, name, grants, session_key, created_at) VALUES (?, ?, ?, ?, ?)',
     parameters: [kind, name, grants, sessionKey, toDatetime(now)],
   };
+  return [insert, SET_PUT_PRINCIPAL];
 }
 
 /** Changes what a person may do, and ends all his sessions. */
