@@ -82,6 +82,11 @@ function logStream(): Writable {
   return process.stdout.isTTY ? pretty({ ignore: 'pid,hostname', sync: true }) : process.stdout;
 }
 
+/** Those that are named, or ones that are to come. */
+function serversOf({ DATABASE_URL, REDIS_URL }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { DATABASE_URL: DATABASE_URL || 'mysql://to-come/tally', REDIS_URL: REDIS_URL || '/to-come' };
+}
+
 /** A step that fails does not keep the later ones from being done. */
 async function undoAll([step, ...later]: (() => Promise<void>)[]): Promise<void> {
   try {
@@ -97,6 +102,8 @@ function start({ dataDir, allowInstall, watch }: Options): void {
   let stopping = false;
 
   async function up(): Promise<void> {
+    // Before servers are started, and perhaps installed, for nothing.
+    loadConfig({ ...process.env, ...serversOf(process.env) });
     const dataLock = process.env.DATABASE_URL && process.env.REDIS_URL ? undefined : await lock(dataDir);
     if (dataLock) undo.unshift(dataLock.release);
 

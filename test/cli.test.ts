@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -27,6 +28,25 @@ afterEach(async () => {
 
 const run = (args: string[], overrides: Record<string, string> = {}) =>
   runCli(args, { ...place.env, ...overrides });
+
+test('a wrong setting is told before any server is started', () => {
+  const dataDir = join(tmpdir(), `tally-wrong-${process.pid}`);
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', 'dev/start.ts', '--data-dir', dataDir],
+    {
+      cwd: ROOT,
+      encoding: 'utf8',
+      timeout: 30_000,
+      env: { PATH: process.env.PATH, MAX_CONNECTIONS: 'many' },
+    },
+  );
+  expect([status, stderr]).toEqual([
+    1,
+    'the configuration is not usable:\n  MAX_CONNECTIONS: must be a whole number in digits\n',
+  ]);
+  expect(existsSync(dataDir)).toBe(false);
+});
 
 test('a mistyped command is told so where no servers run, too', () => {
   const { status, stderr } = spawnSync(
