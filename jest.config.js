@@ -11,6 +11,7 @@ module.exports = {
   transform: { '\\.ts$': swc, '/node_modules/.+\\.js$': swc },
   transformIgnorePatterns: ['/node_modules/(?!(@fastify/cookie|openid-client|oauth4webapi|jose)/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
+  setupFilesAfterEnv: ['<rootDir>/test/support/watch.ts'],
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,
   // One more than the cores of a small machine: many tests wait for a time to pass.

@@ -257,14 +257,17 @@ test('a database that did not exist is named when it is created', async () => {
   expect(log.join('')).toContain(`"msg":"the database ${place.prefix} of DATABASE_URL did not exist`);
 });
 
-test('a refused password is what readiness, log and commands tell', async () => {
+test.each([
+  ['no password', '', 'NOAUTH'],
+  ['a wrong one', '?password=a-wrong-password-of-Redis', 'WRONGPASS'],
+])('a refused password (%s) is what readiness, log and commands tell', async (_, query, code) => {
   const redis = await privateRedis();
   await redis.client.config('SET', 'requirepass', 'right');
   const log: string[] = [];
-  const overrides = { REDIS_URL: redis.url, LOG_LEVEL: 'warn' };
+  const overrides = { REDIS_URL: redis.url + query, LOG_LEVEL: 'warn' };
   const tally = await startTally(place, overrides, { write: (line) => void log.push(line) });
   try {
-    const refused = 'Redis refuses the user or the password of REDIS_URL: NOAUTH';
+    const refused = `Redis refuses the user or the password of REDIS_URL: ${code}`;
     const { body } = await tally.get('/health/ready');
     expect(body.checks.redis).toEqual({ ok: false, detail: expect.stringContaining(refused) });
     expect(log.join('')).toContain('Redis refuses the user or the password of REDIS_URL');

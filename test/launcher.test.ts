@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { defaultSearchPath, findProgram } from '../dev/command';
 import { findRunningServers, holdDataLock } from '../dev/data-lock';
 import { type Servers, startServers } from '../dev/servers';
+import { leaks } from './support/watch';
 
 const ROOT = path.join(__dirname, '..');
 /** This test's own servers: not the ones that the whole run shares. */
@@ -343,7 +344,10 @@ describe('npm start', () => {
     });
     const ran = { child, output: '', ended: once(child, 'close') };
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => (ran.output += text));
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        ran.output += text;
+        leaks.output(text);
+      });
     }
     cleanUps.push(() => Promise.resolve(child.kill('SIGKILL')));
     return ran;

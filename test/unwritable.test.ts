@@ -3,6 +3,8 @@ import { failureOf, isBeforeCommit } from '../src/mysql/failures';
 import { privateDatabase } from './support/private-database';
 import { newPlace, seedCatalogue, startTally, until, type Place, type Tally } from './support/tally';
 
+const PASSWORD = 'a-password-of-the-database';
+
 let database: Awaited<ReturnType<typeof privateDatabase>>;
 let root: Pool;
 let place: Place;
@@ -11,7 +13,7 @@ beforeAll(async () => {
   [database, place] = await Promise.all([privateDatabase(), newPlace()]);
   root = createPool(database.url);
   // As a shop would run it: without the right to write into a server that is read-only.
-  await root.query("CREATE USER 'shop'@'%' IDENTIFIED BY 'tea'");
+  await root.query(`CREATE USER 'shop'@'%' IDENTIFIED BY '${PASSWORD}'`);
   await root.query("GRANT ALL ON `shop`.* TO 'shop'@'%'");
 });
 
@@ -23,7 +25,7 @@ afterAll(async () => {
 /** A service that is ready, for the time of a test. */
 async function withTally(work: (tally: Tally) => Promise<void>): Promise<void> {
   const url = new URL(database.url);
-  Object.assign(url, { username: 'shop', password: 'tea', pathname: '/shop' });
+  Object.assign(url, { username: 'shop', password: PASSWORD, pathname: '/shop' });
   const tally = await startTally(place, { DATABASE_URL: url.href });
   try {
     await until(async () => (await tally.get('/health/ready')).status === 200);

@@ -1,4 +1,5 @@
 import { main } from '../../src/main';
+import { notePrinted } from './watch';
 
 /** What a command says, and its exit code. */
 export async function runCli(args: string[], env: NodeJS.ProcessEnv) {
@@ -13,6 +14,7 @@ export async function runCli(args: string[], env: NodeJS.ProcessEnv) {
     const exitCode = await main(args, env);
     return { exitCode, output: said.join('\n') };
   } finally {
+    notePrinted(args, said.join('\n'));
     for (const spy of spies) spy.mockRestore();
   }
 }

@@ -1,3 +1,6 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startServers, type Servers } from '../../dev/servers';
 
 declare global {
@@ -7,6 +10,7 @@ declare global {
 
 /** Starts one database and one Redis for the whole run, as durable as in production; the workers inherit their addresses. */
 export default async function globalSetup(): Promise<void> {
+  process.env.TEST_OUTPUT = await mkdtemp(join(tmpdir(), 'tally-test-output-'));
   const servers = await startServers({
     env: process.env,
     allowInstall: true,

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { endingWithParent } from '../../dev/command';
+import { loadConfig } from '../../src/config';
+import { leaks, noteSettings } from './watch';
 
 const ROOT = join(__dirname, '..', '..');
 
@@ -33,9 +35,10 @@ export async function startProcess(
   };
   if (child.stdout === null) throw new Error('no output');
   for await (const text of createInterface({ input: child.stdout })) {
+    leaks.output(`${text}\n`);
     const [match, first] = line.exec(text) ?? [];
     if (match === undefined) continue;
-    child.stdout.resume();
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => leaks.output(piece));
     return { match: first ?? match, kill };
   }
   throw new Error(`${args.join(' ')} ended before it was ready`);
@@ -43,9 +46,10 @@ export async function startProcess(
 
 /** A service as a process, which can be killed. @returns where it listens. */
 export async function startServiceProcess(env: Record<string, string>): Promise<TestProcess> {
+  noteSettings(loadConfig(env));
   return startProcess(
     ['--import', 'tsx', 'src/main.ts', 'serve'],
-    { ...env, LOG_LEVEL: 'info' },
+    { ...env, LOG_LEVEL: 'trace' },
     /Server listening at (http:[^"]+)/,
   );
 }

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { RowDataPacket } from 'mysql2/promise';
-import type { DestinationStream } from 'pino';
+import { pino, type DestinationStream } from 'pino';
 import { startApp, type RunningApp } from '../../src/app';
-import { loadConfig } from '../../src/config';
+import { loadConfig, type Config } from '../../src/config';
 import { keysOf, until, type Place } from './place';
+import { leaks, noteSettings } from './watch';
 
 export { keysOf, newPlace, until, type Place } from './place';
 
@@ -41,7 +42,8 @@ export async function startTally(
   logStream?: DestinationStream,
 ): Promise<Tally> {
   const config = loadConfig({ ...place.env, ...overrides });
-  const app = await startApp(config, logStream === undefined ? {} : { logStream });
+  noteSettings(config);
+  const app = await startApp({ ...config, LOG_LEVEL: 'trace' }, { logStream: watchedLog(config, logStream) });
   const send = async (
     method: string,
     path: string,
@@ -65,6 +67,12 @@ export async function startTally(
     delete: (path, headers = {}) => send('DELETE', path, undefined, headers),
     send,
   };
+}
+
+/** The whole log is watched for secrets; the test has what LOG_LEVEL lets through. */
+function watchedLog({ LOG_LEVEL: level }: Config, logStream: DestinationStream = process.stdout) {
+  const all = { level: 'trace' as const, stream: { write: (line: string) => leaks.output(line) } };
+  return pino.multistream(level === 'silent' ? [all] : [all, { level, stream: logStream }]);
 }
 
 /** A user, and products at these prices; returns their ids. */
