@@ -100,10 +100,23 @@ test('docs/performance.md and its plot show what bench/results.json says', () =>
   expect(read('docs/performance.svg')).toBe(plotOf(results));
 });
 
+test('SECURITY.md has ten risks, and every test that it names exists', () => {
+  const security = read('SECURITY.md');
+  const risks = table(security, '| risk | what Tally does | tests |');
+  expect(risks.map((row) => row.split(' ', 2)[1])).toEqual(
+    Array.from({ length: 10 }, (_, at) => `API${at + 1}`),
+  );
+  for (const risk of risks) expect(risk).toContain('](test/');
+  const named = [...security.matchAll(/\[([^\]]+)\]\((test\/[^)]+)\)/g)];
+  const missing = named.filter(([, name, file = '']) => !read(file).includes(`('${name}', `));
+  expect(missing.map(([link]) => link)).toEqual([]);
+});
+
 test('every link to a file in the documentation leads somewhere', () => {
   const documents = [
     'README.md',
     'ARCHITECTURE.md',
+    'SECURITY.md',
     'docs/guarantees.md',
     'docs/performance.md',
     ...readdirSync(join(ROOT, 'docs/decisions')).map((file) => `docs/decisions/${file}`),

@@ -351,6 +351,17 @@ describe('a session that was ended stays ended', () => {
   });
 });
 
+test('nobody sees or ends a session of somebody else', async () => {
+  const tally = await start();
+  const ada = await loggedIn(tally, 'ada', await newPerson('ada', 'viewer'));
+  const bob = await loggedIn(tally, 'bob', await newPerson('bob', 'admin'));
+  const own = async ({ headers }: Browser) => (await tally.get('/sessions', headers)).body.sessions;
+  const [session] = await own(ada);
+  expect(await own(bob)).toHaveLength(1);
+  expect((await tally.delete(`/sessions/${session.id}`, bob.headers)).status).toBe(404);
+  expect(await whoIs(tally, ada)).toBe(200);
+});
+
 describe('guessing', () => {
   test('is slowed down for a name, on every instance, and whoever knows the browser is not locked out', async () => {
     const password = await newPerson('ada', 'viewer');
