@@ -117,6 +117,7 @@ test('every link to a file in the documentation leads somewhere', () => {
     'README.md',
     'ARCHITECTURE.md',
     'SECURITY.md',
+    'docs/access.md',
     'docs/guarantees.md',
     'docs/performance.md',
     ...readdirSync(join(ROOT, 'docs/decisions')).map((file) => `docs/decisions/${file}`),
