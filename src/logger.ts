@@ -14,8 +14,8 @@ export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, stream?: Destina
 /** What the errors of mysql2 and ioredis carry of the statement or command that failed: people's names and addresses. */
 const CARRIED = ['sql', 'sqlMessage', 'command', 'raw', 'aggregateErrors'];
 
-/** An error as the log shows it. MySQL quotes values in its messages, and pino joins the messages of all causes. */
-function withoutValues(error: unknown): unknown {
+/** An error as the log and the command line show it. MySQL quotes values in its messages, and pino joins the messages of all causes. */
+export function withoutValues(error: unknown): unknown {
   return error instanceof Error ? cleaned(pino.stdSerializers.errWithCause(error)) : error;
 }
 

@@ -17,7 +17,7 @@ import {
 } from './cli/people';
 import { rebuildCommand, repairCommand, statusCommand, verifyCommand } from './cli/resync';
 import { loadConfig, type Config } from './config';
-import { createLogger } from './logger';
+import { createLogger, withoutValues } from './logger';
 import { VERSION } from './version';
 
 const FINDINGS_OPTION = [
@@ -182,7 +182,11 @@ async function migrateCommand(config: Config): Promise<number> {
 
 if (require.main === module) {
   outliveReader();
-  void (async () => {
-    process.exitCode = await main(process.argv.slice(2), process.env);
-  })();
+  main(process.argv.slice(2), process.env).then(
+    (exitCode) => (process.exitCode = exitCode),
+    (error: unknown) => {
+      console.error(withoutValues(error));
+      process.exitCode = 1;
+    },
+  );
 }

@@ -369,14 +369,13 @@ describe('guessing', () => {
     const two = await start();
     const home = await loggedIn(one, 'ada', password);
     const guess = async (tally: Tally) => tally.post('/session', { name: 'ada', password: 'a guess' });
-    const statuses: number[] = [];
-    for (let attempt = 0; attempt < 5; attempt++)
-      statuses.push((await guess(attempt % 2 === 0 ? one : two)).status);
-    expect(statuses).toEqual([401, 401, 401, 401, 401]);
-    const [refused, stranger] = await Promise.all([
-      guess(one),
-      two.post('/session', { name: 'ada', password }),
-    ]);
+    // On both in turn, until the wait is longer than the rest of the test takes.
+    let turn = 0;
+    const refused = await until(async () => {
+      const answer = await guess(turn++ % 2 === 0 ? one : two);
+      return Number(answer.headers.get('retry-after')) >= 4 ? answer : undefined;
+    });
+    const stranger = await two.post('/session', { name: 'ada', password });
     for (const { status, body, headers } of [refused, stranger]) {
       expect([status, body.type]).toEqual([429, 'urn:tally:problem:too-many-logins']);
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);

@@ -4,6 +4,7 @@ import {
   buildAuthorizationUrl,
   calculatePKCECodeChallenge,
   discovery,
+  enableNonRepudiationChecks,
   randomNonce,
   randomPKCECodeVerifier,
   randomState,
@@ -114,7 +115,9 @@ export class SingleSignOn {
     const { issuer, clientId, clientSecret } = this.settings;
     const server = new URL(issuer);
     // Only for one on this machine: see config.ts.
-    const execute = server.protocol === 'http:' ? [allowInsecureRequests] : [];
+    const insecure = server.protocol === 'http:' ? [allowInsecureRequests] : [];
+    // By default the signature of an ID token from the provider itself is not looked at.
+    const execute = [enableNonRepudiationChecks, ...insecure];
     try {
       return await discovery(server, clientId, clientSecret, undefined, { execute, timeout: TIMEOUT_S });
     } catch (error) {
