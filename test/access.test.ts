@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import type { RowDataPacket } from 'mysql2/promise';
 import { isSecretOf, newApiKey, parseToken, whyEnded } from '../src/access/api-key';
-import { isPermission, PERMISSIONS, type Permission } from '../src/access/permissions';
+import { isPermission, isRole, PERMISSIONS, type Permission } from '../src/access/permissions';
 import { startApp } from '../src/app';
 import { ConfigError, loadConfig } from '../src/config';
 import { instantAt } from '../src/domain/ids';
@@ -65,6 +65,12 @@ describe('a key', () => {
     expect(whyEnded({ ...key, revokedAt: later }, now)).toBeUndefined();
     expect(whyEnded({ ...key, revokedAt: now }, now)).toBe('revoked');
   });
+});
+
+test('what every object has is neither a permission nor a role', () => {
+  for (const name of ['toString', 'constructor', '__proto__']) {
+    expect([name, isPermission(name), isRole(name)]).toEqual([name, false, false]);
+  }
 });
 
 test('every route lets exactly those callers through whom the table of routes allows', async () => {

@@ -9,7 +9,7 @@ export const PERMISSIONS = {
 export type Permission = keyof typeof PERMISSIONS;
 
 export function isPermission(text: string): text is Permission {
-  return text in PERMISSIONS;
+  return Object.hasOwn(PERMISSIONS, text);
 }
 
 export function permits(granted: ReadonlySet<Permission>, needed: Permission): boolean {
@@ -26,5 +26,5 @@ export const ROLES = {
 export type Role = keyof typeof ROLES;
 
 export function isRole(text: string): text is Role {
-  return text in ROLES;
+  return Object.hasOwn(ROLES, text);
 }
