@@ -279,9 +279,9 @@ describe('keys of a running service', () => {
 
 describe('without any key', () => {
   /** With headers that fetch does not let one set. */
-  const statusOf = (headers: Record<string, string>, path = '/orders') =>
+  const statusOf = (headers: Record<string, string>, path = '/orders', method = 'GET') =>
     new Promise<number | undefined>((resolve, reject) => {
-      request(tally.app.url + path, { headers }, (response) => resolve(response.resume().statusCode))
+      request(tally.app.url + path, { headers, method }, (response) => resolve(response.resume().statusCode))
         .on('error', reject)
         .end();
     });
@@ -308,6 +308,16 @@ describe('without any key', () => {
       expect(await statusOf({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, '/docs')).toBe(
         200,
       );
+      const erase = (headers: Record<string, string>) => statusOf(headers, '/users/1/erasure', 'POST');
+      const evil = { origin: 'https://evil.example' };
+      expect(await erase({ ...evil, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' })).toBe(
+        403,
+      );
+      // A browser that does not know Sec-Fetch-Site.
+      expect(await erase(evil)).toBe(403);
+      expect(await erase({ origin: 'null' })).toBe(403);
+      expect(await erase({ origin: tally.app.url })).toBe(404);
+      expect(await erase({})).toBe(404);
       expect(await statusOf({ host: 'tally.example' }, '/health/live')).toBe(200);
       const { body } = await tally.get('/orders', { 'x-real-ip': '203.0.113.9' });
       expect([body.type, body.detail]).toEqual([
@@ -343,5 +353,21 @@ describe('without any key', () => {
     await newKey('first', ['admin']);
     const app = await startApp(config);
     await app.close();
+  });
+
+  test('a service that others can reach stays closed when its keys are lost in MySQL', async () => {
+    await newKey('first', ['admin']);
+    tally = await startTally(place, { HOST: '0.0.0.0' });
+    try {
+      await place.sql.query('DELETE FROM api_keys');
+      await place.sql.query('DELETE FROM principals');
+      await place.sql.query('UPDATE access_version SET version = version + 1');
+      // By now it has looked: an unknown key makes it do so.
+      const unknown = newApiKey(instantAt(Date.now()), undefined).token;
+      expect((await tally.get('/orders', bearer(unknown))).status).toBe(401);
+      expect((await tally.get('/orders')).status).toBe(401);
+    } finally {
+      await tally.app.close();
+    }
   });
 });

@@ -1,5 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
+/** They change nothing, so it does not matter whose page has them sent. */
+export const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
 /**
  * Whether a browser says that a page of this very service sends a request. Browsers send cookies along with the requests of
  * other sites' pages, too; `Sec-Fetch-Site` and `Origin` are theirs, and no page can set them.

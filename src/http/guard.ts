@@ -8,8 +8,8 @@ import type { Config } from '../config';
 import { instantAt } from '../domain/ids';
 import { Problem } from '../domain/problems';
 import { mysqlUnreachable, unreachableProblem } from '../mysql/pool';
-import { isFromOwnPage } from './cross-site';
-import { areDoorsOpen, whyNotLocal } from './local';
+import { isFromOwnPage, SAFE_METHODS } from './cross-site';
+import { areDoorsOpen, isLoopback, whyNotLocal } from './local';
 import type { AccessEvent } from '../mysql/tables/access-events';
 import type { Metrics } from './metrics';
 import type { RateLimits } from './rate-limits';
@@ -25,7 +25,7 @@ declare module 'fastify' {
 }
 
 export interface GuardDeps {
-  config: Pick<Config, 'ACCESS' | 'OIDC_ISSUER' | 'PUBLIC_ROUTES'>;
+  config: Pick<Config, 'ACCESS' | 'HOST' | 'OIDC_ISSUER' | 'PUBLIC_ROUTES'>;
   directory: Directory;
   sessions: Sessions;
   accessLog: AccessLog;
@@ -34,8 +34,6 @@ export interface GuardDeps {
 }
 
 const BEARER = /^Bearer +(\S+) *$/i;
-/** They change nothing, so it does not matter whose page has them sent. */
-const SAFE_METHODS = new Set(['GET', 'HEAD']);
 
 /**
  * Lets a request through only where the table of routes allows it (route.ts), and the rate limits. A route without an entry,
@@ -44,13 +42,15 @@ const SAFE_METHODS = new Set(['GET', 'HEAD']);
 export function guard(app: App, deps: GuardDeps): void {
   const { config, directory, sessions, accessLog, rateLimits, metrics } = deps;
   const openRoutes = openAccesses(config.PUBLIC_ROUTES);
+  // A service that started closed, and whose keys are then gone, as after a restore of MySQL, is not open to others.
+  const mayBeOpen = isLoopback(config.HOST);
 
   app.decorateRequest('caller', undefined);
   // A hook with a callback: of nearly all requests everything that is needed is in memory.
   app.addHook('onRequest', (request, reply, done) => {
     const access: Access = request.is404 ? 'open' : (request.routeOptions.config.access ?? 'admin');
     if (access === 'open') return done();
-    if (areDoorsOpen(config, directory)) {
+    if (mayBeOpen && areDoorsOpen(config, directory)) {
       const reason = whyNotLocal(request);
       return reason === undefined ? done() : refuse(reply, done, notLocal(reason));
     }

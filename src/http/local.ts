@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Directory } from '../access/directory';
 import type { Config } from '../config';
+import { isFromAnotherSite, SAFE_METHODS } from './cross-site';
 
 /** What a proxy adds. */
 const FORWARDING_HEADERS = [
@@ -33,13 +34,18 @@ export function areDoorsOpen(
  * nothing says so. A proxy here forwards the requests of others. A page of the web can have a browser here ask for a name
  * of its own that leads to this machine (DNS rebinding), or send a request without looking at the answer.
  */
-export function whyNotLocal({ headers }: { headers: IncomingHttpHeaders }): string | undefined {
+export function whyNotLocal(request: { method: string; headers: IncomingHttpHeaders }): string | undefined {
+  const { headers } = request;
   const { host } = headers;
   // `[::1]:3000`, `localhost:3000`
   if (host !== undefined && !isLoopback(host.replace(/:\d+$/, ''))) return `it asks for the host ${host}`;
   const forwarding = FORWARDING_HEADERS.find((name) => headers[name] !== undefined);
   if (forwarding !== undefined) return `it was forwarded (${forwarding})`;
-  if (headers['sec-fetch-site'] === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate')
-    return 'a page of another site sends it';
+  const isChange = !SAFE_METHODS.has(request.method);
+  const isNavigation = !isChange && headers['sec-fetch-mode'] === 'navigate';
+  if (headers['sec-fetch-site'] === 'cross-site' && !isNavigation) return 'a page of another site sends it';
+  // Browsers that do not know Sec-Fetch-Site.
+  if (headers['sec-fetch-site'] === undefined && isChange && isFromAnotherSite(request))
+    return `a page of ${headers.origin} sends it`;
   return undefined;
 }

@@ -55,6 +55,7 @@ export interface ServerDeps {
     | 'REQUEST_TIMEOUT_MS'
     | 'DOCS'
     | 'ACCESS'
+    | 'HOST'
     | 'PUBLIC_URL'
     | 'OIDC_ISSUER'
     | 'OIDC_CLIENT_ID'
