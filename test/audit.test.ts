@@ -280,6 +280,15 @@ describe('the log of what happens to access', () => {
     }
   });
 
+  test('takes any text for an address, as a proxy may forward it', async () => {
+    const databases = openDatabases(place.config);
+    const accessLog = new AccessLog(databases.reads, { keepDays: 1, log });
+    accessLog.note({ what: 'key-refused', address: 'caf\u00e9' });
+    await accessLog.stop();
+    await databases.close();
+    expect(await rows()).toEqual([{ what: 'key-refused', count: 1, address: 'caf?' }]);
+  });
+
   test('writes what is left when the service ends', async () => {
     const databases = openDatabases(place.config);
     const accessLog = new AccessLog(databases.reads, { keepDays: 1, log });

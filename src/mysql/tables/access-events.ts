@@ -9,7 +9,7 @@ import {
   type PrincipalRow,
 } from './principals';
 
-/** Something that happened to access. All of its texts are ASCII, and none is a secret or the name of a person. */
+/** Something that happened to access. None of its texts is a secret or the name of a person. */
 export interface AccessEvent {
   /** At most 32 characters. `left-out`: what there was no room for, as a number alone. */
   what:
@@ -55,8 +55,8 @@ export function insertAccessEvents(events: CountedAccessEvent[]): Statement {
     reason ?? null,
     principalId ?? null,
     keyId === undefined ? null : Buffer.from(keyId, 'hex'),
-    route?.slice(0, LONGEST_TEXT) ?? null,
-    address?.slice(0, LONGEST_TEXT) ?? null,
+    stored(route),
+    stored(address),
     Math.min(count, HIGHEST_COUNT),
   ]);
   return {
@@ -64,6 +64,11 @@ export function insertAccessEvents(events: CountedAccessEvent[]): Statement {
           VALUES ?`,
     parameters: [rows],
   };
+}
+
+/** One text that MySQL refuses would keep all others out. An address is whatever a trusted proxy has forwarded. */
+function stored(text: string | undefined): string | null {
+  return text?.slice(0, LONGEST_TEXT).replaceAll(/[^\x20-\x7e]/g, '?') ?? null;
 }
 
 /** Says of each key of a principal that is good at this time that it is revoked; goes before `revokeApiKeys`. */
