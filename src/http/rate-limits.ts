@@ -74,8 +74,9 @@ function tooManyRequests(kind: Kind, limit: number, { endsInMs }: Allowance): Pr
 /** An IPv6 client has a network of its own, with 2^64 addresses: it is known by that. */
 export function networkOf(ip: string | undefined): string {
   // A proxy can forward any text, and a socket of Unix has no address.
-  if (ip === undefined || isIP(ip) === 0) return 'unknown';
-  const address = ipaddr.process(ip);
+  const bare = ip?.replace(/%.*/s, ''); // without the zone of a link-local address
+  if (bare === undefined || isIP(bare) === 0) return 'unknown';
+  const address = ipaddr.process(bare);
   if (address instanceof ipaddr.IPv4) return address.toString();
   const network = address.parts.slice(0, 4).map((part) => part.toString(16));
   return `${network.join(':')}::/64`;
