@@ -9,7 +9,7 @@ import { connectRedis, redisReady, type Redis as Client } from '../src/redis/cli
 import { MemoryStore } from '../src/sessions/memory-store';
 import { RedisStore } from '../src/sessions/redis-store';
 import type { SessionStore } from '../src/sessions/store';
-import { proxyRedis } from '../torture/proxy';
+import { proxyDatabase, proxyRedis } from '../torture/proxy';
 import { startableRedis } from '../torture/servers';
 import { runCli } from './support/cli';
 import { startServiceProcess } from './support/process';
@@ -368,6 +368,27 @@ test('nobody sees or ends a session of somebody else', async () => {
   expect(await own(bob)).toHaveLength(1);
   expect((await tally.delete(`/sessions/${session.id}`, bob.headers)).status).toBe(404);
   expect(await whoIs(tally, ada)).toBe(200);
+});
+
+test('while MySQL is away, logins and logouts are told so, and can be repeated', async () => {
+  const { proxy, url } = await proxyDatabase(place.config.DATABASE_URL);
+  try {
+    const password = await newPerson('ada', 'viewer');
+    const tally = await start({ ...shared(), DATABASE_URL: url });
+    const { headers } = await loggedIn(tally, 'ada', password);
+    await proxy.cut();
+    const away = [
+      await tally.post('/session', { name: 'ada', password }),
+      await tally.delete('/session', headers),
+      await tally.delete('/session?everywhere=true', headers),
+    ];
+    for (const { status, body } of away)
+      expect([status, body.type]).toEqual([503, 'urn:tally:problem:mysql-unreachable']);
+    await proxy.restore();
+    await until(async () => (await tally.delete('/session', headers)).status === 200);
+  } finally {
+    await proxy.close();
+  }
 });
 
 describe('guessing', () => {

@@ -10,7 +10,8 @@ import type { SingleSignOn } from '../../access/single-sign-on';
 import type { Directory } from '../../access/directory';
 import { instantAt } from '../../domain/ids';
 import { Problem, type ProblemSlug } from '../../domain/problems';
-import type { Database } from '../../mysql/pool';
+import { failureOf } from '../../mysql/failures';
+import { queueIsFull, unreachableProblem, type Database } from '../../mysql/pool';
 import { passwordOf } from '../../mysql/tables/passwords';
 import { sessionContent, storedId, type SessionContent } from '../../sessions/session';
 import { isFromAnotherSite } from '../cross-site';
@@ -98,7 +99,7 @@ export async function sessionRoutes(app: App, deps: SessionRouteDeps): Promise<v
         if (error instanceof Problem) {
           accessLog.note({ what: 'login-refused', reason: error.slug, address: request.ip });
         }
-        throw error;
+        throw notDone(error);
       });
       await sessions.begin(request, person);
       rememberBrowser(request, reply, person);
@@ -272,17 +273,32 @@ export async function sessionRoutes(app: App, deps: SessionRouteDeps): Promise<v
    */
   async function end(stored: string, content: SessionContent | undefined): Promise<number> {
     const endsAt = (content?.beganAt ?? Date.now()) + sessions.limits.longestMs;
-    await endOneSession(database, stored, instantAt(endsAt));
-    await directory.look();
+    await inMysql(() => endOneSession(database, stored, instantAt(endsAt)));
     return 1;
+  }
+
+  /** Changes who may do what; then this instance knows of it. */
+  async function inMysql(change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
+      await directory.look();
+    } catch (error) {
+      throw notDone(error);
+    }
   }
 
   async function endAll(person: Person): Promise<number> {
     const { size } = await sessionsOf(person);
-    await endAllSessions(database, person);
-    await directory.look();
+    await inMysql(() => endAllSessions(database, person));
     return size;
   }
+}
+
+/** What is answered where MySQL did not do its part. */
+function notDone(error: unknown): unknown {
+  // Too many logins of one name or address at this moment.
+  if (failureOf(error) === 'lock-conflict') return queueIsFull(error);
+  return unreachableProblem(error) ?? error;
 }
 
 /** The guard lets only people through to these routes. */
