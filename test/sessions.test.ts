@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
+import { attemptSucceeded, beginAttempt } from '../src/access/login-attempts';
 import { hashPassword, isPassword } from '../src/access/passwords';
 import { loadConfig } from '../src/config';
 import { connectRedis, redisReady, type Redis as Client } from '../src/redis/client';
+import { migrate } from '../src/mysql/migrate';
+import { openDatabases, type Databases } from '../src/mysql/pool';
 import { MemoryStore } from '../src/sessions/memory-store';
 import { RedisStore } from '../src/sessions/redis-store';
 import type { SessionStore } from '../src/sessions/store';
@@ -389,6 +392,46 @@ test('while MySQL is away, logins and logouts are told so, and can be repeated',
   } finally {
     await proxy.close();
   }
+});
+
+describe('counting logins', () => {
+  let databases: Databases;
+  const ada = { name: 'ada', address: '203.0.113.1', knownBrowser: undefined };
+
+  beforeEach(async () => {
+    await migrate(place.config.DATABASE_URL, 5000);
+    databases = openDatabases(place.config);
+  });
+
+  afterEach(async () => {
+    await databases.close();
+  });
+
+  test('those that succeed do not lock the address that many people share', async () => {
+    for (let login = 0; login < 40; login++) {
+      await beginAttempt(databases.commands, ada);
+      await attemptSucceeded(databases.commands, ada);
+    }
+    const [rows] = await place.sql.query('SELECT failures FROM login_failures');
+    expect(rows).toEqual([{ failures: 0 }]);
+  });
+
+  test('the very first ones at once are counted, every one', async () => {
+    const attempts = Array.from({ length: 30 }, () => beginAttempt(databases.commands, ada));
+    const begun = (await Promise.allSettled(attempts)).filter(({ status }) => status === 'fulfilled');
+    const [rows] = await place.sql.query('SELECT failures FROM login_failures');
+    expect(rows).toEqual([{ failures: begun.length }, { failures: begun.length }]);
+  });
+
+  test('the addresses of one IPv6 network are one', async () => {
+    const tally = await start({ TRUST_PROXY: '127.0.0.0/8' });
+    for (const address of ['2001:db8::1', '2001:db8::2'])
+      await tally.post('/session', { name: 'ada', password: 'x' }, { 'x-forwarded-for': address });
+    const [rows] = await place.sql.query(
+      "SELECT failures FROM login_failures WHERE subject LIKE 'address:%'",
+    );
+    expect(rows).toEqual([{ failures: 2 }]);
+  });
 });
 
 describe('guessing', () => {

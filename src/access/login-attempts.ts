@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { instantAt, type Instant } from '../domain/ids';
 import { Problem } from '../domain/problems';
 import type { Database } from '../mysql/pool';
-import { forgetFailures, forgetOldFailures, lockFailures, setFailures } from '../mysql/tables/login-failures';
+import {
+  forgetFailures,
+  forgetOldFailures,
+  lockFailures,
+  setFailures,
+  takeBackFailure,
+} from '../mysql/tables/login-failures';
 
 /** Failures that cost nothing: people mistype. */
 const FREE = { name: 4, browser: 9, address: 19 };
@@ -29,23 +35,19 @@ export async function beginAttempt(database: Database, attempt: Attempt): Promis
   const now = Date.now();
   const kinds = subjectsOf(attempt);
   await database.session(async (session) => {
-    const known = new Map(
-      (await session.ask(lockFailures([...kinds.keys()]))).map((failures) => [failures.subject, failures]),
-    );
-    const lockedUntil = Math.max(
-      ...[...known.values()].map((failures) => Date.parse(failures.lockedUntil)),
-      0,
-    );
+    const all = await session.ask(lockFailures([...kinds.keys()], instantAt(now)));
+    const lockedUntil = Math.max(...all.map((before) => Date.parse(before.lockedUntil)));
     if (lockedUntil > now) throw tooMany(lockedUntil - now);
-    const statements = [...kinds].map(([subject, kind]) => {
-      const before = known.get(subject);
-      const isRecent = before !== undefined && Date.parse(before.failedAt) > now - FORGET_AFTER_MS;
+    const statements = all.map((before) => {
+      const { subject } = before;
+      const isRecent = Date.parse(before.failedAt) > now - FORGET_AFTER_MS;
       const failures = (isRecent ? before.failures : 0) + 1;
+      const free = FREE[kinds.get(subject) ?? 'name'];
       return setFailures({
         subject,
         failures,
         failedAt: instantAt(now),
-        lockedUntil: lockEnd(now, failures - FREE[kind]),
+        lockedUntil: lockEnd(now, failures - free),
       });
     });
     const old = forgetOldFailures(instantAt(now - FORGET_AFTER_MS));
@@ -53,10 +55,15 @@ export async function beginAttempt(database: Database, attempt: Attempt): Promis
   });
 }
 
-/** The attempt succeeded: its name, or its browser, begins anew. What others try from its address still counts. */
+/**
+ * The attempt succeeded: its name, or its browser, begins anew. What failed from its address still counts, and this attempt
+ * does not: many people may share an address.
+ */
 export async function attemptSucceeded(database: Database, attempt: Attempt): Promise<void> {
-  const own = [...subjectsOf(attempt)].filter(([, kind]) => kind !== 'address').map(([subject]) => subject);
-  await database.session((session) => session.send([forgetFailures(own), { sql: 'COMMIT' }], { ends: true }));
+  const statements = [...subjectsOf(attempt)].map(([subject, kind]) =>
+    kind === 'address' ? takeBackFailure(subject) : forgetFailures([subject]),
+  );
+  await database.session((session) => session.send([...statements, { sql: 'COMMIT' }], { ends: true }));
 }
 
 /** Lets somebody try again at once. */
@@ -73,9 +80,10 @@ type Kind = keyof typeof FREE;
 /** A browser that is known does not count for the name, and guesses at the name do not count for the browser. */
 function subjectsOf({ name, address, knownBrowser }: Attempt): Map<string, Kind> {
   const kind = knownBrowser === name ? 'browser' : 'name';
+  // In the order in which `lockFailures` locks them.
   return new Map<string, Kind>([
-    [subject(kind, name), kind],
     [subject('address', address), 'address'],
+    [subject(kind, name), kind],
   ]);
 }
 

@@ -16,6 +16,7 @@ import { passwordOf } from '../../mysql/tables/passwords';
 import { sessionContent, storedId, type SessionContent } from '../../sessions/session';
 import { isFromAnotherSite } from '../cross-site';
 import { problemResponses, routeNotFound } from '../problems';
+import { networkOf } from '../rate-limits';
 import { route } from '../route';
 import type { App } from '../server';
 import { SESSION_COOKIE, type Sessions } from '../sessions';
@@ -94,7 +95,7 @@ export async function sessionRoutes(app: App, deps: SessionRouteDeps): Promise<v
       if (isFromAnotherSite(request))
         throw new Problem('cross-site', 'A page of another site sends this login.');
       const { name, password } = request.body;
-      const attempt = { name, address: request.ip, knownBrowser: knownBrowser(request) };
+      const attempt = { name, address: networkOf(request.ip), knownBrowser: knownBrowser(request) };
       const person = await checkedPerson(attempt, password).catch((error: unknown) => {
         if (error instanceof Problem) {
           accessLog.note({ what: 'login-refused', reason: error.slug, address: request.ip });

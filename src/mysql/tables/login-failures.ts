@@ -1,5 +1,5 @@
 import type { Instant } from '../../domain/ids';
-import { mapQuery, select, type Query, type Statement } from '../session';
+import { rowsOf, type Query, type Statement } from '../session';
 import { fromDatetime, toDatetime } from '../time';
 
 export interface LoginFailures {
@@ -9,29 +9,55 @@ export interface LoginFailures {
   lockedUntil: Instant;
 }
 
-/** Those of these subjects that have failed, locked until the transaction ends. */
-export function lockFailures(subjects: string[]): Query<LoginFailures[]> {
+interface Row {
+  subject: string;
+  failures: number;
+  failed_at: string;
+  locked_until: string;
+}
+
+/** What these subjects have failed, locked until the transaction ends; of a new one: nothing. */
+export function lockFailures(subjects: string[], now: Instant): Query<LoginFailures[]> {
   // In one order, so that two logins cannot wait for each other.
-  const sql = `SELECT CONVERT(subject USING utf8mb4) AS subject, failures, failed_at, locked_until FROM login_failures
-                WHERE subject IN (?) ORDER BY subject FOR UPDATE`;
-  return mapQuery(
-    select<{ subject: string; failures: number; failed_at: string; locked_until: string }>(sql, [subjects]),
-    (rows) =>
-      rows.map(({ subject, failures, failed_at, locked_until }) => ({
+  const ordered = subjects.toSorted();
+  const none = [0, toDatetime(now), toDatetime(now)];
+  return {
+    statements: [
+      // It locks the rows, also those that it inserts: a row that is not there cannot be locked by a SELECT.
+      {
+        sql: `INSERT INTO login_failures (subject, failures, failed_at, locked_until) VALUES ?
+              ON DUPLICATE KEY UPDATE subject = subject`,
+        parameters: [ordered.map((subject) => [subject, ...none])],
+      },
+      {
+        sql: `SELECT CONVERT(subject USING utf8mb4) AS subject, failures, failed_at, locked_until FROM login_failures
+               WHERE subject IN (?)`,
+        parameters: [ordered],
+      },
+    ],
+    read: ([, found]) =>
+      rowsOf<Row>(found).map(({ subject, failures, failed_at, locked_until }) => ({
         subject,
         failures,
         failedAt: fromDatetime(failed_at),
         lockedUntil: fromDatetime(locked_until),
       })),
-  );
+  };
 }
 
 export function setFailures({ subject, failures, failedAt, lockedUntil }: LoginFailures): Statement {
-  const values = [failures, toDatetime(failedAt), toDatetime(lockedUntil)];
   return {
-    sql: `INSERT INTO login_failures (subject, failures, failed_at, locked_until) VALUES (?, ?, ?, ?)
-          ON DUPLICATE KEY UPDATE failures = ?, failed_at = ?, locked_until = ?`,
-    parameters: [subject, ...values, ...values],
+    sql: 'UPDATE login_failures SET failures = ?, failed_at = ?, locked_until = ? WHERE subject = ?',
+    parameters: [failures, toDatetime(failedAt), toDatetime(lockedUntil), subject],
+  };
+}
+
+/** An attempt that was counted did not fail: takes it back, and the lock that it began. */
+export function takeBackFailure(subject: string): Statement {
+  return {
+    sql: `UPDATE login_failures SET failures = failures - 1, locked_until = failed_at
+           WHERE subject = ? AND failures > 0`,
+    parameters: [subject],
   };
 }
 
