@@ -360,6 +360,16 @@ describe('a session that was ended stays ended', () => {
     await makeOld(place.redis, { beganAt: 7 * 86_400_000 });
     expect(await whoIs(tally, browser)).toBe(401);
   });
+
+  test('and one that is used does not end, however short its time is', async () => {
+    const password = await newPerson('ada', 'viewer');
+    const tally = await start({ ...shared(), SESSION_IDLE_S: '60' });
+    const browser = await loggedIn(tally, 'ada', password);
+    for (let use = 0; use < 3; use++) {
+      await makeOld(place.redis, { usedAt: 40_000 });
+      expect(await whoIs(tally, browser)).toBe(200);
+    }
+  });
 });
 
 test('nobody sees or ends a session of somebody else', async () => {

@@ -35,7 +35,7 @@ export const SESSION_COOKIE = 'tally_session';
 
 /** How long a login may take: at a provider, people look for their password. */
 const LOGIN_TTL_MS = 600_000;
-/** When a session was used last is written at most so often. */
+/** When a session was used last is written at most so often; more often where it may be idle for minutes only. */
 const NOTE_USE_EVERY_MS = 60_000;
 
 export interface SessionDeps {
@@ -139,7 +139,8 @@ export class Sessions {
   private noteUse(session: FastifySessionObject, { log }: FastifyRequest): void {
     const { content } = session;
     const now = Date.now();
-    if (content === undefined || now - content.usedAt < NOTE_USE_EVERY_MS) return;
+    if (content === undefined || now - content.usedAt < Math.min(NOTE_USE_EVERY_MS, this.limits.idleMs / 10))
+      return;
     content.usedAt = now;
     session.save((error?: Error) => {
       if (error) log.debug({ err: error }, 'when a session was used last could not be written');
