@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { mapQuery, select, type Query, type Statement } from '../session';
 
 /** Changes with every change of who may do what. */
@@ -8,7 +9,14 @@ export function accessVersion(): Query<number> {
   });
 }
 
-/** Goes with every statement that changes who may do what, before its COMMIT. */
-export const COUNT_ACCESS_VERSION: Statement = {
-  sql: 'UPDATE access_version SET version = version + 1 WHERE id = 1',
-};
+/** So that 2^53 is not reached in billions of changes. */
+const LONGEST_STEP = 1_000_000;
+
+/**
+ * Goes with every statement that changes who may do what, before its COMMIT. A random step, because MySQL may be restored:
+ * the same number could come again after other changes, and instances that know it would not read them.
+ */
+export function countAccessVersion(): Statement {
+  const step = randomInt(1, LONGEST_STEP);
+  return { sql: 'UPDATE access_version SET version = version + ? WHERE id = 1', parameters: [step] };
+}
