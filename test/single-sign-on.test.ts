@@ -1,4 +1,4 @@
-import { freePort } from '../torture/proxy';
+import { freePort, proxyDatabase } from '../torture/proxy';
 import { loadConfig } from '../src/config';
 import { startProcess, startServiceProcess, type TestProcess } from './support/process';
 import { newPlace, startTally, until, type Place, type Tally } from './support/tally';
@@ -179,6 +179,22 @@ test('one login cannot be finished in another browser, with another state or wit
     expect((await victim.tally(url, path)).status).toBe(401);
   }
   expect((await victim.whoIs(url)).status).toBe(401);
+});
+
+test('while MySQL is away, a login is told so', async () => {
+  await give('ada', 'viewer');
+  const { proxy, url: databaseUrl } = await proxyDatabase(place.config.DATABASE_URL);
+  try {
+    const { url } = (await start({ DATABASE_URL: databaseUrl })).app;
+    const browser = new Browser();
+    const callback = await browser.logInAtProvider(url, 'ada');
+    await proxy.cut();
+    expect(await (await browser.tally(url, callback)).json()).toMatchObject({
+      type: 'urn:tally:problem:mysql-unreachable',
+    });
+  } finally {
+    await proxy.close();
+  }
 });
 
 test('a link sends nobody to another site after the login', async () => {

@@ -139,7 +139,10 @@ export async function sessionRoutes(app: App, deps: SessionRouteDeps): Promise<v
         if (error instanceof Problem) refused(error.slug);
         throw error;
       });
-      const person = directory.principal(await putIdentity(database, directory, identity));
+      const known = await putIdentity(database, directory, identity).catch((error: unknown) => {
+        throw notDone(error);
+      });
+      const person = directory.principal(known);
       if (person?.kind !== 'person' || person.role === undefined) {
         refused('forbidden');
         throw new Problem('forbidden', 'The provider gives you no role of Tally.');
