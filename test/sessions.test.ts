@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import type { RowDataPacket } from 'mysql2/promise';
 import { pino } from 'pino';
 import { attemptSucceeded, beginAttempt } from '../src/access/login-attempts';
 import { hashPassword, isPassword } from '../src/access/passwords';
@@ -100,9 +101,9 @@ const whoIs = async (tally: Tally, { headers }: Browser) => (await tally.get('/s
 test('a password is known by its hash alone, and hashes of one password differ', async () => {
   const hash = await hashPassword('correct horse');
   expect(hash).toMatch(/^scrypt\$131072\$8\$1\$[\w-]{22}\$[\w-]{43}$/);
-  expect(await isPassword('correct horse', hash)).toBe(true);
-  expect(await isPassword('wrong horse', hash)).toBe(false);
-  expect(await isPassword('', undefined)).toBe(false);
+  expect(await isPassword('correct horse', hash, 'stranger')).toBe(true);
+  expect(await isPassword('wrong horse', hash, 'stranger')).toBe(false);
+  expect(await isPassword('', undefined, 'stranger')).toBe(false);
   expect(await hashPassword('correct horse')).not.toBe(hash);
 });
 
@@ -465,6 +466,22 @@ describe('guessing', () => {
     expect((await home.logIn(two, 'ada', password)).status).toBe(201);
     expect((await cli('person', 'unlock', 'ada')).exitCode).toBe(0);
     expect((await two.post('/session', { name: 'ada', password })).status).toBe(201);
+  });
+
+  test('at many names at once keeps out nobody whose browser is known, and what was not looked at is not counted', async () => {
+    const password = await newPerson('ada', 'viewer');
+    const tally = await start({ TRUST_PROXY: '127.0.0.0/8', RATE_LIMIT_ANONYMOUS: 'off' });
+    const home = await loggedIn(tally, 'ada', password);
+    const logIn = (address: number, name: string, guess: string) =>
+      tally.post('/session', { name, password: guess }, { 'x-forwarded-for': `203.0.113.${address}` });
+    const flood = Array.from({ length: 60 }, async (_, index) => logIn(index, `name ${index}`, 'a guess'));
+    await until(async () => (await logIn(99, 'ada', password)).status === 503);
+    expect((await home.logIn(tally, 'ada', password)).status).toBe(201);
+    const answers = await Promise.all(flood);
+    const [[row]] = await place.sql.query<RowDataPacket[]>(
+      "SELECT COUNT(*) AS counted FROM login_failures WHERE subject LIKE 'name:%' AND failures > 0",
+    );
+    expect(row?.counted).toBe(answers.filter(({ status }) => status === 401).length);
   });
 
   test('of many passwords at once is no way around it', async () => {

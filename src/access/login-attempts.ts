@@ -66,6 +66,17 @@ export async function attemptSucceeded(database: Database, attempt: Attempt): Pr
   await database.session((session) => session.send([...statements, { sql: 'COMMIT' }], { ends: true }));
 }
 
+/** The password was not looked at after all. */
+export async function attemptNotMade(database: Database, attempt: Attempt): Promise<void> {
+  const statements = [...subjectsOf(attempt).keys()].map(takeBackFailure);
+  await database.session((session) => session.send([...statements, { sql: 'COMMIT' }], { ends: true }));
+}
+
+/** Whether the person has logged in with this browser before. */
+export function isKnown({ name, knownBrowser }: Attempt): boolean {
+  return knownBrowser === name;
+}
+
 /** Lets somebody try again at once. */
 export async function unlock(database: Database, name: string): Promise<void> {
   await database.session((session) =>
@@ -78,8 +89,9 @@ export async function unlock(database: Database, name: string): Promise<void> {
 type Kind = keyof typeof FREE;
 
 /** A browser that is known does not count for the name, and guesses at the name do not count for the browser. */
-function subjectsOf({ name, address, knownBrowser }: Attempt): Map<string, Kind> {
-  const kind = knownBrowser === name ? 'browser' : 'name';
+function subjectsOf(attempt: Attempt): Map<string, Kind> {
+  const { name, address } = attempt;
+  const kind = isKnown(attempt) ? 'browser' : 'name';
   // In the order in which `lockFailures` locks them.
   return new Map<string, Kind>([
     [subject('address', address), 'address'],

@@ -10,21 +10,27 @@ const COST = { N: 2 ** 17, r: 8, p: 1 };
 const KEY_BYTES = 32;
 const MAX_MEMORY_BYTES = 256 * 2 ** 20;
 
-/** Hashes at a time, since each takes 128 MiB and a thread that other work needs, too; and how many may wait. */
-const turns = new Turns({
-  limit: 2,
-  maxWaiting: 20,
-  waitMs: 10_000,
-  refusal: () =>
-    new Problem('overloaded', 'Too many people log in at this moment; nothing was changed.', {
-      retryAfterSeconds: 5,
-    }),
-});
+/** One hash at a time, since each takes 128 MiB and a thread that other work needs, too; and how many may wait. */
+const oneByOne = () =>
+  new Turns({
+    limit: 1,
+    maxWaiting: 20,
+    waitMs: 10_000,
+    refusal: () =>
+      new Problem('overloaded', 'Too many people log in at this moment; nothing was changed.', {
+        retryAfterSeconds: 5,
+      }),
+  });
+
+/** Who is known has turns of his own: a flood of others' guesses does not keep him out. */
+const turns = { known: oneByOne(), stranger: oneByOne() };
+
+export type Guest = keyof typeof turns;
 
 /** What is stored of a password: `scrypt$N$r$p$salt$key`. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16);
-  const key = await derivedKey(password, salt, COST);
+  const key = await derivedKey(password, salt, COST, 'known');
   return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), key.toString('base64url')].join('$');
 }
 
@@ -32,19 +38,19 @@ export async function hashPassword(password: string): Promise<string> {
  * Whether it is the password of this hash; takes the same time for a person without one.
  * @throws Problem `overloaded`
  */
-export async function isPassword(password: string, hash: string | undefined): Promise<boolean> {
+export async function isPassword(password: string, hash: string | undefined, guest: Guest): Promise<boolean> {
   const [, N, r, p, salt = '', key = ''] = (hash ?? NOBODYS).split('$');
   const cost = { N: Number(N), r: Number(r), p: Number(p) };
   const expected = Buffer.from(key, 'base64url');
-  const found = await derivedKey(password, Buffer.from(salt, 'base64url'), cost);
+  const found = await derivedKey(password, Buffer.from(salt, 'base64url'), cost, guest);
   return hash !== undefined && expected.length === found.length && timingSafeEqual(expected, found);
 }
 
 /** Of no password. */
 const NOBODYS = ['scrypt', COST.N, COST.r, COST.p, 'AAAAAAAAAAAAAAAAAAAAAA', 'A'.repeat(43)].join('$');
 
-async function derivedKey(password: string, salt: Buffer, cost: typeof COST): Promise<Buffer> {
+async function derivedKey(password: string, salt: Buffer, cost: typeof COST, guest: Guest): Promise<Buffer> {
   // The same letters can be typed in more than one way.
   const typed = password.normalize('NFKC');
-  return turns.take(() => derive(typed, salt, KEY_BYTES, { ...cost, maxmem: MAX_MEMORY_BYTES }));
+  return turns[guest].take(() => derive(typed, salt, KEY_BYTES, { ...cost, maxmem: MAX_MEMORY_BYTES }));
 }

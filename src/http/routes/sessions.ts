@@ -1,7 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { AccessLog } from '../../access/access-log';
-import { attemptSucceeded, beginAttempt, type Attempt } from '../../access/login-attempts';
+import {
+  attemptNotMade,
+  attemptSucceeded,
+  beginAttempt,
+  isKnown,
+  type Attempt,
+} from '../../access/login-attempts';
 import { isPassword } from '../../access/passwords';
 import { endAllSessions, endOneSession, putIdentity } from '../../access/people';
 import { PERMISSIONS, ROLES } from '../../access/permissions';
@@ -254,7 +260,12 @@ export async function sessionRoutes(app: App, deps: SessionRouteDeps): Promise<v
       person?.role === undefined
         ? undefined
         : await database.session((session) => session.ask(passwordOf(person.id)));
-    if (!(await isPassword(password, hash)) || person === undefined) {
+    const guest = isKnown(attempt) ? 'known' : 'stranger';
+    const isRight = await isPassword(password, hash, guest).catch(async (error: unknown) => {
+      await attemptNotMade(database, attempt);
+      throw error;
+    });
+    if (!isRight || person === undefined) {
       throw new Problem('wrong-login', 'There is no person with this name and password.');
     }
     await attemptSucceeded(database, attempt);
