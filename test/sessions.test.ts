@@ -434,6 +434,24 @@ describe('counting logins', () => {
     expect(rows).toEqual([{ failures: begun.length }, { failures: begun.length }]);
   });
 
+  test('of many people at once none is refused, and what is old is forgotten', async () => {
+    await place.sql.query(
+      `INSERT INTO login_failures (subject, failures, failed_at, locked_until)
+       VALUES ('name:old', 9, UTC_TIMESTAMP() - INTERVAL 25 HOUR, UTC_TIMESTAMP())`,
+    );
+    for (let round = 0; round < 20; round++) {
+      const people = Array.from({ length: 16 }, async (_, index) => {
+        const address = `203.0.113.${index}`;
+        const person = { name: `name ${round} ${index}`, address, knownBrowser: undefined };
+        await beginAttempt(databases.commands, person);
+        await attemptSucceeded(databases.commands, person);
+      });
+      await Promise.all(people);
+    }
+    const [rows] = await place.sql.query("SELECT * FROM login_failures WHERE subject = 'name:old'");
+    expect(rows).toEqual([]);
+  });
+
   test('the addresses of one IPv6 network are one', async () => {
     const tally = await start({ TRUST_PROXY: '127.0.0.0/8' });
     for (const address of ['2001:db8::1', '2001:db8::2'])

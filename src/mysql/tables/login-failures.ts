@@ -1,5 +1,5 @@
 import type { Instant } from '../../domain/ids';
-import { rowsOf, type Query, type Statement } from '../session';
+import { mapQuery, rowsOf, select, type Query, type Statement } from '../session';
 import { fromDatetime, toDatetime } from '../time';
 
 export interface LoginFailures {
@@ -65,10 +65,14 @@ export function forgetFailures(subjects: string[]): Statement {
   return { sql: 'DELETE FROM login_failures WHERE subject IN (?)', parameters: [subjects] };
 }
 
-/** Those that failed last before this time; some at a time. */
-export function forgetOldFailures(before: Instant): Statement {
-  return {
-    sql: 'DELETE FROM login_failures WHERE failed_at < ? LIMIT 100',
-    parameters: [toDatetime(before)],
-  };
+/** Some of those that failed last before this time, locked. Skips what others have locked, so it waits for nobody. */
+export function lockOldFailures(before: Instant): Query<string[]> {
+  return mapQuery(
+    select<{ subject: string }>(
+      `SELECT CONVERT(subject USING utf8mb4) AS subject FROM login_failures
+        WHERE failed_at < ? LIMIT 100 FOR UPDATE SKIP LOCKED`,
+      [toDatetime(before)],
+    ),
+    (rows) => rows.map(({ subject }) => subject),
+  );
 }
