@@ -13,7 +13,7 @@ import {
 /** Failures that cost nothing: people mistype. */
 const FREE = { name: 4, browser: 9, address: 19 };
 const FIRST_LOCK_MS = 1_000;
-/** The longest lock. It ends by itself: whoever guesses at somebody's name cannot keep him out for good. */
+/** The longest lock. Whoever guesses on and on at a name begins it anew each time, so he keeps out browsers that are not known. */
 const LONGEST_LOCK_MS = 15 * 60_000;
 /** Failures count for so long after the last one. */
 const FORGET_AFTER_MS = 24 * 3_600_000;
