@@ -114,7 +114,7 @@ export async function startApp(
   const sessionStore = openSessionStore(config, log, () => live.space?.root ?? config.REDIS_PREFIX);
   const accessLog = new AccessLog(databases.reads, { keepDays: config.AUDIT_DAYS, log });
   // A client of its own, so that no request waits for a long script before it is counted.
-  const limits = connectRedis(config, 'limits', log);
+  const limits = connectRedis(config, 'limits', log, 'requests are not counted');
   const limiter = new RateLimiter(limits, (caller) => live.space?.limit(caller), log);
   const server = await buildServer({
     config,
@@ -179,7 +179,7 @@ function openSessionStore(config: Config, log: Logger, root: () => string): Sess
     url === config.REDIS_URL
       ? config
       : { ...config, REDIS_URL: url, REDIS_SENTINELS: undefined, REDIS_SENTINEL_NAME: undefined };
-  return new RedisStore(connectRedis(server, 'sessions', log), root);
+  return new RedisStore(connectRedis(server, 'sessions', log, 'people are answered 503, keys go on'), root);
 }
 
 /** @throws ConfigError where others than programs on this machine could do everything. */

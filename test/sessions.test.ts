@@ -248,6 +248,22 @@ describe('a person stays logged in', () => {
     }
   });
 
+  test('and where the Redis of sessions alone is away, the log says what that means', async () => {
+    const { proxy, url } = await proxyRedis(place.config.REDIS_URL);
+    const lines: string[] = [];
+    const logStream = { write: (line: string) => void lines.push(line) };
+    const settings = { ...shared(), ACCESS: 'closed', SESSION_REDIS_URL: url, LOG_LEVEL: 'warn' };
+    const tally = await startTally(place, settings, logStream);
+    try {
+      await proxy.cut();
+      await until(() => lines.join('').includes('people are answered 503, keys go on'));
+      expect(lines.join('')).not.toContain('reads answer 503');
+    } finally {
+      await tally.app.close();
+      await proxy.close();
+    }
+  });
+
   test('in the store of the process none of this holds, and the log has said so', async () => {
     const lines: string[] = [];
     const logStream = { write: (line: string) => void lines.push(line) };

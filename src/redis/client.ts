@@ -41,8 +41,16 @@ function openRedis(config: RedisConfig, name: string): Redis {
  */
 const HEARTBEAT_MS = 1_000;
 
-/** A client that connects by itself, again and again, and says in the log when Redis goes away and comes back. */
-export function connectRedis(config: RedisConfig, name: string, log: Logger): Redis {
+/**
+ * A client that connects by itself, again and again, and says in the log when Redis goes away and comes back.
+ * @param meanwhile what its absence means, for the log.
+ */
+export function connectRedis(
+  config: RedisConfig,
+  name: string,
+  log: Logger,
+  meanwhile = 'commands go on, reads answer 503',
+): Redis {
   const redis = openRedis(config, name);
   /** What the log says of the connection at present. */
   let told: string | undefined;
@@ -53,7 +61,7 @@ export function connectRedis(config: RedisConfig, name: string, log: Logger): Re
     told = what;
     log.warn(
       { client: name, reason: errorMessage(error) },
-      `${what}: commands go on, reads answer 503, and the connection is tried again`,
+      `${what}: ${meanwhile}, and the connection is tried again`,
     );
   });
   redis.on('ready', () => {
