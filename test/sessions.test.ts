@@ -468,6 +468,14 @@ describe('counting logins', () => {
     expect(rows).toEqual([]);
   });
 
+  test('an attempt of a moment later, by the clock of another instance, is no lock', async () => {
+    await beginAttempt(databases.commands, ada);
+    await place.sql.query(
+      'UPDATE login_failures SET failed_at = failed_at + INTERVAL 5 SECOND, locked_until = failed_at',
+    );
+    await expect(beginAttempt(databases.commands, ada)).resolves.toBeUndefined();
+  });
+
   test('the addresses of one IPv6 network are one', async () => {
     const tally = await start({ TRUST_PROXY: '127.0.0.0/8' });
     for (const address of ['2001:db8::1', '2001:db8::2'])

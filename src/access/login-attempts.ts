@@ -36,7 +36,9 @@ export async function beginAttempt(database: Database, attempt: Attempt): Promis
   const kinds = subjectsOf(attempt);
   await database.session(async (session) => {
     const all = await session.ask(lockFailures([...kinds.keys()], instantAt(now)));
-    const lockedUntil = Math.max(...all.map((before) => Date.parse(before.lockedUntil)));
+    // Where there is no lock, both times are the same. They are of others' clocks, which may be a little ahead.
+    const locks = all.filter((before) => before.lockedUntil > before.failedAt);
+    const lockedUntil = Math.max(0, ...locks.map((before) => Date.parse(before.lockedUntil)));
     if (lockedUntil > now) throw tooMany(lockedUntil - now);
     const statements = all.map((before) => {
       const { subject } = before;
