@@ -188,8 +188,7 @@ function refuseOpenDoors(config: Config, directory: Directory): void {
   if (!areDoorsOpen(config, directory) || isLoopback(HOST)) return;
   throw new ConfigError(
     `HOST is ${HOST}, which others can reach, and nobody has been given a key, so everybody could do everything. ` +
-      'Make the first key: `tally key create NAME --scopes admin`. ' +
-      'Or set ACCESS=closed, and make it while the service runs.',
+      'Set ACCESS=closed, and make the first key while the service runs: `tally key create NAME --scopes admin`.',
   );
 }
 

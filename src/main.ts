@@ -27,7 +27,7 @@ const FINDINGS_OPTION = [
 
 const EXPIRES_OPTION = [
   '--expires <time>',
-  'when the key ends, like 24h or 90d; never, if not given',
+  'when the key ends: like 24h or 90d, or never, as if not given',
 ] as const;
 
 const PASSWORD_OPTION = ['--password-stdin', 'take the password from the first line of the input'] as const;

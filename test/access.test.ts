@@ -276,6 +276,17 @@ describe('keys of a running service', () => {
     expect([exitCode, output]).toEqual([1, expect.stringContaining(message)]);
   });
 
+  test('the rotation of a key that ends does not silently make one that never does', async () => {
+    await cli('key', 'create', 'till', '--scopes', 'admin', '--expires', '1d');
+    const { exitCode, output } = await cli('key', 'rotate', 'till');
+    expect([exitCode, output]).toEqual([
+      1,
+      expect.stringContaining('say when the new one does, by --expires 90d'),
+    ]);
+    expect((await cli('key', 'rotate', 'till', '--expires', 'never')).exitCode).toBe(0);
+    expect((await cli('key', 'list')).output).toContain('never ends');
+  });
+
   test('a program whose keys are all revoked gets a first key again, with other scopes', async () => {
     await newKey('till', ['admin']);
     expect((await cli('key', 'create', 'till', '--scopes', 'admin')).output).toContain(

@@ -367,6 +367,24 @@ describe('a session that was ended stays ended', () => {
     expect((await tally.delete('/sessions/0123456789abcdef', desk.headers)).status).toBe(401);
   });
 
+  test('by a new one, where a person has fifty and has not used it for the longest time', async () => {
+    const tally = await start();
+    const password = await newPerson('ada', 'viewer');
+    const first = await loggedIn(tally, 'ada', password);
+    const [key = ''] = await sessionKeys(place.redis);
+    const session = JSON.parse((await place.redis.get(key)) ?? '{}');
+    const root = key.slice(0, key.indexOf('}:') + 2);
+    for (let other = 1; other < 50; other++) {
+      const id = other.toString(16).padStart(64, '0');
+      const content = { ...session.content, usedAt: session.content.usedAt + other };
+      await place.redis.set(root + id, JSON.stringify({ ...session, content }));
+      await place.redis.sadd(`${root}of:${session.content.personId}`, id);
+    }
+    const latest = await loggedIn(tally, 'ada', password);
+    expect([await whoIs(tally, first), await whoIs(tally, latest)]).toEqual([401, 200]);
+    expect((await tally.get('/sessions', latest.headers)).body.sessions).toHaveLength(50);
+  });
+
   test('when it has not been used for its time, and at its end in any case', async () => {
     const password = await newPerson('ada', 'viewer');
     const tally = await start();
@@ -441,6 +459,14 @@ describe('counting logins', () => {
     }
     const [rows] = await place.sql.query('SELECT failures FROM login_failures');
     expect(rows).toEqual([{ failures: 0 }]);
+  });
+
+  test('one that succeeds forgives one that failed from the same address', async () => {
+    for (let attempt = 0; attempt < 3; attempt++) await beginAttempt(databases.commands, ada);
+    await beginAttempt(databases.commands, ada);
+    await attemptSucceeded(databases.commands, ada);
+    const [rows] = await place.sql.query('SELECT failures FROM login_failures');
+    expect(rows).toEqual([{ failures: 2 }]); // of the address; the name begins anew
   });
 
   test('the very first ones at once are counted, every one', async () => {

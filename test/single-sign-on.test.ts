@@ -111,6 +111,11 @@ test('the provider says who somebody is and what his role is, and he comes back 
   expect(body).toMatchObject({ kind: 'person', role: 'operator' });
   expect(body.name).toMatch(/^ada \(127\.0\.0\.1:\d+, [0-9a-f]{8}\)$/);
 
+  // Whoever is logged in stays so, whatever link he follows.
+  const again = await browser.tally(url, '/session/oidc?return_to=/docs');
+  expect([again.status, again.headers.get('location')]).toEqual([302, '/docs']);
+  expect((await browser.whoIs(url)).status).toBe(200);
+
   // The code is worth nothing a second time, whoever has it.
   expect((await browser.tally(url, callback)).status).toBe(401);
   expect(await (await new Browser().tally(url, callback)).json()).toMatchObject({

@@ -60,12 +60,12 @@ export async function beginAttempt(database: Database, attempt: Attempt): Promis
 }
 
 /**
- * The attempt succeeded: its name, or its browser, begins anew. What failed from its address still counts, and this attempt
- * does not: many people may share an address.
+ * The attempt succeeded: its name, or its browser, begins anew. Many people may share an address: of that, this attempt does
+ * not count, and one that failed before is forgiven, so that what people mistype does not add up for ever.
  */
 export async function attemptSucceeded(database: Database, attempt: Attempt): Promise<void> {
   const statements = [...subjectsOf(attempt)].map(([subject, kind]) =>
-    kind === 'address' ? takeBackFailure(subject) : forgetFailures([subject]),
+    kind === 'address' ? takeBackFailure(subject, 2) : forgetFailures([subject]),
   );
   await database.session((session) => session.send([...statements, { sql: 'COMMIT' }], { ends: true }));
 }

@@ -29,7 +29,7 @@ export async function createKeyCommand(
 ): Promise<number> {
   if (!NAME.test(name)) throw new NotNow('The name of a program has 1 to 64 letters, digits, or . _ : @ -');
   const scopes = scopesOf(options.scopes);
-  const expiresAt = options.expires === undefined ? undefined : timeAfter(options.expires);
+  const expiresAt = expiryOf(options);
   return changeAccessOf(config, async (directory, database) => {
     if (keysOf(directory, name).some(isGood)) {
       throw new NotNow(`${name} has a key: \`tally key rotate ${name}\` gives it another one.`);
@@ -51,9 +51,16 @@ export async function rotateKeyCommand(
   options: RotateOptions,
 ): Promise<number> {
   const endsOthersAt = timeAfter(options.grace);
-  const expiresAt = options.expires === undefined ? undefined : timeAfter(options.expires);
+  const expiresAt = expiryOf(options);
   return changeAccessOf(config, async (directory, database) => {
     const owner = ownerOf(directory, name);
+    const ending = keysOf(directory, name).find((key) => isGood(key) && key.expiresAt !== undefined);
+    if (ending !== undefined && options.expires === undefined) {
+      const end = ending.expiresAt;
+      throw new NotNow(
+        `The key of ${name} ends at ${end}: say when the new one does, by --expires 90d or --expires never.`,
+      );
+    }
     print(await rotateKey(database, owner, expiresAt, endsOthersAt));
     console.log(`The keys that ${name} had before end at ${endsOthersAt}.`);
     return 0;
@@ -107,6 +114,10 @@ function scopesOf(list: string): Permission[] {
     if (isPermission(scope)) return scope;
     throw new NotNow(`There is no scope ${scope}: choose from ${Object.keys(PERMISSIONS).join(', ')}`);
   });
+}
+
+function expiryOf({ expires = 'never' }: { expires?: string }): Instant | undefined {
+  return expires === 'never' ? undefined : timeAfter(expires);
 }
 
 /** The time after a span like `24h` or `90d`. */

@@ -11,7 +11,7 @@ import type { Directory } from '../access/directory';
 import type { Person } from '../access/principal';
 import { loginInProgress, type LoginInProgress } from '../access/single-sign-on';
 import type { Config } from '../config';
-import { principalId } from '../domain/ids';
+import { principalId, type PrincipalId } from '../domain/ids';
 import {
   leftMs,
   sessionContent,
@@ -35,6 +35,9 @@ export const SESSION_COOKIE = 'tally_session';
 
 /** How long a login may take: at a provider, people look for their password. */
 const LOGIN_TTL_MS = 600_000;
+/** Of one person; more than he has devices. */
+const MAX_SESSIONS = 50;
+
 /** When a session was used last is written at most so often; more often where it may be idle for minutes only. */
 const NOTE_USE_EVERY_MS = 60_000;
 
@@ -121,8 +124,14 @@ export class Sessions {
     await request.session.save();
   }
 
+  /** Whether somebody is logged in with a request to one of the session routes. */
+  isLoggedIn({ session }: FastifyRequest): boolean {
+    return this.personOf(session) !== undefined;
+  }
+
   /** Begins a session of a person, under a new id: one that others may know is worth nothing afterwards. */
   async begin(request: FastifyRequest, { id, sessionKey }: Person): Promise<void> {
+    await this.makeRoom(id);
     await request.session.regenerate();
     const now = Date.now();
     request.session.content = {
@@ -134,6 +143,17 @@ export class Sessions {
       browser: (request.headers['user-agent'] ?? '').slice(0, 200),
     };
     await request.session.save();
+  }
+
+  /** The sessions of a person that were used longest ago end where he has too many. */
+  private async makeRoom(id: PrincipalId): Promise<void> {
+    const own = [...(await this.store.ofOwner(String(id)))].map(([stored, text]) => ({
+      stored,
+      usedAt: parsedSession(text)?.content?.usedAt ?? 0,
+    }));
+    const oldestFirst = own.toSorted((a, b) => a.usedAt - b.usedAt);
+    const tooMany = oldestFirst.slice(0, Math.max(0, own.length + 1 - MAX_SESSIONS));
+    for (const { stored } of tooMany) await this.store.end(stored);
   }
 
   private noteUse(session: FastifySessionObject, { log }: FastifyRequest): void {
@@ -152,8 +172,7 @@ export class Sessions {
     return {
       get: callbackify(async (id: string) => {
         const text = await store.read(storedId(id));
-        const parsed = text === undefined ? undefined : stored.safeParse(JSON.parse(text));
-        return parsed?.data ?? null;
+        return text === undefined ? null : (parsedSession(text) ?? null);
       }),
       set: callbackify(async (id: string, session: Session) => {
         const { content } = session;
@@ -165,6 +184,10 @@ export class Sessions {
       destroy: callbackify(async (id: string) => store.end(storedId(id))),
     };
   }
+}
+
+function parsedSession(text: string) {
+  return stored.safeParse(JSON.parse(text)).data;
 }
 
 function cookieOf({ headers }: FastifyRequest): string | undefined {

@@ -37,13 +37,11 @@ export class RedisStore implements SessionStore {
   async ofOwner(owner: string): Promise<Map<string, string>> {
     return this.ask(async () => {
       const ids = await this.redis.smembers(this.ownerKey(owner));
-      const sessions = new Map<string, string>();
-      for (const id of ids) {
-        const text = await this.redis.get(this.keyOf(id));
-        if (text !== null) sessions.set(id, text);
-        else await this.redis.srem(this.ownerKey(owner), id); // it is over
-      }
-      return sessions;
+      if (ids.length === 0) return new Map();
+      const texts = await this.redis.mget(ids.map((id) => this.keyOf(id)));
+      const over = ids.filter((_, index) => texts[index] === null);
+      if (over.length > 0) await this.redis.srem(this.ownerKey(owner), over);
+      return new Map(ids.flatMap((id, index) => (texts[index] ? [[id, texts[index]]] : [])));
     });
   }
 

@@ -120,6 +120,8 @@ export async function sessionRoutes(app: App, deps: SessionRouteDeps): Promise<v
     schema: { hide: true, querystring: z.strictObject({ return_to: localPath }) },
     handler: async (request, reply) => {
       const { return_to: returnTo } = request.query;
+      // A link on any page leads here: it must log nobody out.
+      if (sessions.isLoggedIn(request)) return reply.redirect(returnTo);
       const { url, login } = await provider(request).begin(returnTo);
       await sessions.beginLogin(request, login);
       return reply.redirect(url);

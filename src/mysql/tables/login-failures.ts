@@ -52,12 +52,12 @@ export function setFailures({ subject, failures, failedAt, lockedUntil }: LoginF
   };
 }
 
-/** An attempt that was counted did not fail: takes it back, and the lock that it began. */
-export function takeBackFailure(subject: string): Statement {
+/** An attempt that was counted did not fail: takes it back, and the lock that it began; with `count` 2, another one, too. */
+export function takeBackFailure(subject: string, count = 1): Statement {
   return {
-    sql: `UPDATE login_failures SET failures = failures - 1, locked_until = failed_at
+    sql: `UPDATE login_failures SET failures = GREATEST(failures, ?) - ?, locked_until = failed_at
            WHERE subject = ? AND failures > 0`,
-    parameters: [subject],
+    parameters: [count, count, subject],
   };
 }
 
