@@ -32,10 +32,12 @@ import { RateLimits } from './rate-limits';
 import { route } from './route';
 import { auditRoutes } from './routes/audit';
 import { catalogueRoutes } from './routes/catalogue';
+import { loginRoute } from './routes/login';
 import { operationsRoutes } from './routes/operations';
 import { orderRoutes } from './routes/orders';
 import { reportRoutes } from './routes/reports';
 import { sessionRoutes } from './routes/sessions';
+import { singleSignOnRoutes } from './routes/single-sign-on';
 import { Sessions } from './sessions';
 import { SECURITY_HEADERS } from './security-headers';
 
@@ -166,15 +168,15 @@ export async function buildServer({
   await app.register(async (routes) => {
     const typed = routes.withTypeProvider<ZodTypeProvider>();
     const methods = methodsByPath(routes);
-    await routes.register(async (scope) =>
-      sessionRoutes(scope.withTypeProvider<ZodTypeProvider>(), {
-        sessions,
-        directory,
-        database: context.writes,
-        accessLog,
-        singleSignOn: singleSignOnOf(config),
-      }),
-    );
+    await routes.register(async (scope) => {
+      const sessionScope = scope.withTypeProvider<ZodTypeProvider>();
+      await sessions.register(sessionScope);
+      const singleSignOn = singleSignOnOf(config);
+      const deps = { sessions, directory, database: context.writes, accessLog, singleSignOn };
+      loginRoute(sessionScope, deps);
+      singleSignOnRoutes(sessionScope, deps);
+      sessionRoutes(sessionScope, deps);
+    });
     orderRoutes(typed, context);
     reportRoutes(typed, context);
     catalogueRoutes(typed, context);
