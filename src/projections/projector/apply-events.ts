@@ -56,7 +56,7 @@ export async function applyEvents(
     const steps = await Promise.all(batches.map((batch) => send(redis, keys, batch, fenceToken)));
     let isFenced = false;
     let isElsewhere = false;
-    for (const { batch, meaning } of steps) {
+    for (const [index, { batch, meaning }] of steps.entries()) {
       // Whatever those behind it say, they say because this one did nothing.
       if (isFenced || isElsewhere) break;
       switch (meaning.kind) {
@@ -78,7 +78,10 @@ export async function applyEvents(
           break;
         }
         case 'behind':
-          return { kind: 'behind', applied };
+          if (index === 0) return { kind: 'behind', applied };
+          // Redis had forgotten the script: the step before was sent again, and this one overtook it.
+          isElsewhere = true;
+          break;
         case 'fenced':
           isFenced = true;
           break;
