@@ -144,16 +144,18 @@ describe('GET /audit', () => {
     await cli('key', 'revoke', 'gone');
     const unknown = newApiKey(instantAt(Date.now()), undefined).token;
     const wrong = unknown.replace(digitsOf(unknown), digitsOf(reader));
-    for (const token of [reader, gone, unknown, wrong, wrong]) {
+    // The instance learns of the revocation within a second; until then the key counts.
+    await until(async () => (await tally.post('/orders', {}, bearer(gone))).status === 401);
+    for (const token of [reader, unknown, wrong, wrong]) {
       await tally.post('/orders', {}, bearer(token));
     }
     await tally.get('/orders'); // no key at all is nobody's
     const refused = await until(async () => {
       const found = (await entries()).filter(({ what }) => what === 'key-refused');
-      return found.length >= 4 ? found : undefined;
+      return new Set(found.map(({ reason }) => reason)).size === 4 ? found : undefined;
     });
     const who = (name: string) => ({ principal_id: expect.any(Number), kind: 'program', name });
-    const entry = (reason: string, token: string, owner: string | null, isOwner: boolean, count = 1) => ({
+    const entry = (reason: string, token: string, owner: string | null, isOwner: boolean) => ({
       occurred_at: expect.any(String),
       what: 'key-refused',
       who: isOwner && owner !== null ? who(owner) : null,
@@ -161,16 +163,15 @@ describe('GET /audit', () => {
       reason,
       route: 'POST /orders',
       address: '127.0.0.1',
-      count,
+      count: expect.any(Number), // those that are written at the same time are joined
       position: null,
     });
-    expect(refused).toHaveLength(4);
     expect(refused).toEqual(
       expect.arrayContaining([
         entry('forbidden', reader, 'reader', true),
         entry('revoked', gone, 'gone', true),
         entry('unknown', unknown, null, false),
-        entry('wrong-secret', wrong, 'reader', false, 2),
+        entry('wrong-secret', wrong, 'reader', false),
       ]),
     );
     // What is secret of a token is nowhere.
