@@ -101,9 +101,9 @@ const whoIs = async (tally: Tally, { headers }: Browser) => (await tally.get('/s
 test('a password is known by its hash alone, and hashes of one password differ', async () => {
   const hash = await hashPassword('correct horse');
   expect(hash).toMatch(/^scrypt\$131072\$8\$1\$[\w-]{22}\$[\w-]{43}$/);
-  expect(await isPassword('correct horse', hash, 'stranger')).toBe(true);
-  expect(await isPassword('wrong horse', hash, 'stranger')).toBe(false);
-  expect(await isPassword('', undefined, 'stranger')).toBe(false);
+  expect(await isPassword('correct horse', hash, 'unknown')).toBe(true);
+  expect(await isPassword('wrong horse', hash, 'unknown')).toBe(false);
+  expect(await isPassword('', undefined, 'unknown')).toBe(false);
   expect(await hashPassword('correct horse')).not.toBe(hash);
 });
 
@@ -365,6 +365,23 @@ describe('a session that was ended stays ended', () => {
     expect(passwordIn((await cli('person', 'reset', 'ada')).output)).not.toBe(password);
     await until(async () => (await whoIs(tally, tablet)) === 401);
     expect((await tally.delete('/sessions/0123456789abcdef', desk.headers)).status).toBe(401);
+  });
+
+  test('where the store holds no session any more, because somebody has changed it by hand', async () => {
+    const tally = await start();
+    const password = await newPerson('ada', 'viewer');
+    const damages = [
+      (key: string) => place.redis.set(key, 'no JSON', 'KEEPTTL'),
+      (key: string) => place.redis.set(key, '{"content":7}', 'KEEPTTL'),
+      (key: string) => place.redis.multi().del(key).rpush(key, 'a list').exec(),
+    ];
+    for (const damage of damages) {
+      const browser = await loggedIn(tally, 'ada', password);
+      for (const key of await sessionKeys(place.redis)) await damage(key);
+      expect(await whoIs(tally, browser)).toBe(401);
+    }
+    const good = await loggedIn(tally, 'ada', password);
+    expect((await tally.get('/sessions', good.headers)).body.sessions).toHaveLength(1);
   });
 
   test('by a new one, where a person has fifty and has not used it for the longest time', async () => {

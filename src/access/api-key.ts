@@ -1,21 +1,10 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Instant } from '../domain/ids';
+import type { StoredApiKey } from '../mysql/tables/api-keys';
 import type { Principal } from './principal';
 
-/** What is stored of a key. */
-export interface ApiKey {
-  /** 12 digits in hexadecimal; public, the second part of the token. */
-  id: string;
-  secretHash: Buffer;
-  createdAt: Instant;
-  /** Undefined: never. */
-  expiresAt: Instant | undefined;
-  revokedAt: Instant | undefined;
-  lastUsedAt: Instant | undefined;
-}
-
 /** A key, and whose it is. */
-export interface OwnedKey extends ApiKey {
+export interface OwnedKey extends StoredApiKey {
   owner: Principal;
 }
 
@@ -25,7 +14,7 @@ const TOKEN = /^tally_([0-9a-f]{12})_([\w-]{43})$/;
 export function newApiKey(
   createdAt: Instant,
   expiresAt: Instant | undefined,
-): { key: ApiKey; token: string } {
+): { key: StoredApiKey; token: string } {
   const id = randomBytes(6).toString('hex');
   const secret = randomBytes(32).toString('base64url');
   const fresh = { revokedAt: undefined, lastUsedAt: undefined };
@@ -47,12 +36,15 @@ export function parseToken(text: string): Token | undefined {
 }
 
 /** Whether it is the key's secret; takes the same time wherever they differ. */
-export function isSecretOf({ secretHash }: Pick<ApiKey, 'secretHash'>, secret: string): boolean {
+export function isSecretOf({ secretHash }: Pick<StoredApiKey, 'secretHash'>, secret: string): boolean {
   return timingSafeEqual(secretHash, hashOf(secret));
 }
 
 /** Why a key does not count any more; undefined where it does. */
-export function whyEnded({ expiresAt, revokedAt }: ApiKey, now: Instant): 'revoked' | 'expired' | undefined {
+export function whyEnded(
+  { expiresAt, revokedAt }: StoredApiKey,
+  now: Instant,
+): 'revoked' | 'expired' | undefined {
   if (revokedAt !== undefined && revokedAt <= now) return 'revoked';
   return expiresAt !== undefined && expiresAt <= now ? 'expired' : undefined;
 }

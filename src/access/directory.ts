@@ -167,10 +167,10 @@ export class Directory {
     this.markedAt = performance.now();
     const ids = [...this.used];
     if (ids.length === 0) return;
-    this.used.clear();
     await this.database.session(
       (session) => session.send([markUsed(ids, instantAt(Date.now()))]),
       TIMEOUT_MS,
     );
+    for (const id of ids) this.used.delete(id);
   }
 }

@@ -22,10 +22,10 @@ const oneByOne = () =>
       }),
   });
 
-/** Who is known has turns of his own: a flood of others' guesses does not keep him out. */
-const turns = { known: oneByOne(), stranger: oneByOne() };
+/** Browsers that are known have turns of their own: a flood of others' guesses does not keep them out. */
+const turns = { known: oneByOne(), unknown: oneByOne() };
 
-export type Guest = keyof typeof turns;
+export type Browser = keyof typeof turns;
 
 /** What is stored of a password: `scrypt$N$r$p$salt$key`. */
 export async function hashPassword(password: string): Promise<string> {
@@ -38,19 +38,28 @@ export async function hashPassword(password: string): Promise<string> {
  * Whether it is the password of this hash; takes the same time for a person without one.
  * @throws Problem `overloaded`
  */
-export async function isPassword(password: string, hash: string | undefined, guest: Guest): Promise<boolean> {
+export async function isPassword(
+  password: string,
+  hash: string | undefined,
+  browser: Browser,
+): Promise<boolean> {
   const [, N, r, p, salt = '', key = ''] = (hash ?? NOBODYS).split('$');
   const cost = { N: Number(N), r: Number(r), p: Number(p) };
   const expected = Buffer.from(key, 'base64url');
-  const found = await derivedKey(password, Buffer.from(salt, 'base64url'), cost, guest);
+  const found = await derivedKey(password, Buffer.from(salt, 'base64url'), cost, browser);
   return hash !== undefined && expected.length === found.length && timingSafeEqual(expected, found);
 }
 
 /** Of no password. */
 const NOBODYS = ['scrypt', COST.N, COST.r, COST.p, 'AAAAAAAAAAAAAAAAAAAAAA', 'A'.repeat(43)].join('$');
 
-async function derivedKey(password: string, salt: Buffer, cost: typeof COST, guest: Guest): Promise<Buffer> {
+async function derivedKey(
+  password: string,
+  salt: Buffer,
+  cost: typeof COST,
+  browser: Browser,
+): Promise<Buffer> {
   // The same letters can be typed in more than one way.
   const typed = password.normalize('NFKC');
-  return turns[guest].take(() => derive(typed, salt, KEY_BYTES, { ...cost, maxmem: MAX_MEMORY_BYTES }));
+  return turns[browser].take(() => derive(typed, salt, KEY_BYTES, { ...cost, maxmem: MAX_MEMORY_BYTES }));
 }

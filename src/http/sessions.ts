@@ -11,7 +11,8 @@ import type { Directory } from '../access/directory';
 import type { Person } from '../access/principal';
 import { loginInProgress, type LoginInProgress } from '../access/single-sign-on';
 import type { Config } from '../config';
-import { principalId, type PrincipalId } from '../domain/ids';
+import { principalId } from '../domain/ids';
+import { parseStored } from '../redis/stored';
 import {
   leftMs,
   sessionContent,
@@ -48,7 +49,7 @@ export interface SessionDeps {
 }
 
 /** What the store holds of a session, in the plugin's own form. */
-const stored = z.object({
+const storedSession = z.object({
   cookie: z.looseObject({ originalMaxAge: z.number().nullable(), expires: z.coerce.date().nullable() }),
   content: sessionContent.optional(),
   login: loginInProgress.optional(),
@@ -130,8 +131,9 @@ export class Sessions {
   }
 
   /** Begins a session of a person, under a new id: one that others may know is worth nothing afterwards. */
-  async begin(request: FastifyRequest, { id, sessionKey }: Person): Promise<void> {
-    await this.makeRoom(id);
+  async begin(request: FastifyRequest, person: Person): Promise<void> {
+    const { id, sessionKey } = person;
+    await this.makeRoom(person);
     await request.session.regenerate();
     const now = Date.now();
     request.session.content = {
@@ -145,15 +147,21 @@ export class Sessions {
     await request.session.save();
   }
 
+  /** The sessions of a person that count, by the ids that they are stored by. */
+  async ofPerson({ id, sessionKey }: Person): Promise<Map<string, SessionContent>> {
+    const own = new Map<string, SessionContent>();
+    for (const [stored, text] of await this.store.ofOwner(String(id))) {
+      const content = parseStored(text, storedSession)?.content;
+      if (content?.sessionKey === sessionKey && !this.directory.isEnded(stored)) own.set(stored, content);
+    }
+    return own;
+  }
+
   /** The sessions of a person that were used longest ago end where he has too many. */
-  private async makeRoom(id: PrincipalId): Promise<void> {
-    const own = [...(await this.store.ofOwner(String(id)))].map(([stored, text]) => ({
-      stored,
-      usedAt: parsedSession(text)?.content?.usedAt ?? 0,
-    }));
-    const oldestFirst = own.toSorted((a, b) => a.usedAt - b.usedAt);
-    const tooMany = oldestFirst.slice(0, Math.max(0, own.length + 1 - MAX_SESSIONS));
-    for (const { stored } of tooMany) await this.store.end(stored);
+  private async makeRoom(person: Person): Promise<void> {
+    const oldestFirst = [...(await this.ofPerson(person))].toSorted(([, a], [, b]) => a.usedAt - b.usedAt);
+    const tooMany = oldestFirst.slice(0, Math.max(0, oldestFirst.length + 1 - MAX_SESSIONS));
+    for (const [stored] of tooMany) await this.store.end(stored);
   }
 
   private noteUse(session: FastifySessionObject, { log }: FastifyRequest): void {
@@ -171,8 +179,8 @@ export class Sessions {
     const { store, limits } = this;
     return {
       get: callbackify(async (id: string) => {
-        const text = await store.read(storedId(id));
-        return text === undefined ? null : (parsedSession(text) ?? null);
+        // What is no session any more, because somebody has changed it by hand, is over.
+        return parseStored(await store.read(storedId(id)), storedSession) ?? null;
       }),
       set: callbackify(async (id: string, session: Session) => {
         const { content } = session;
@@ -184,10 +192,6 @@ export class Sessions {
       destroy: callbackify(async (id: string) => store.end(storedId(id))),
     };
   }
-}
-
-function parsedSession(text: string) {
-  return stored.safeParse(JSON.parse(text)).data;
 }
 
 function cookieOf({ headers }: FastifyRequest): string | undefined {

@@ -1,6 +1,7 @@
 import { Problem } from '../domain/problems';
 import type { Redis } from '../redis/client';
 import { loadScript } from '../redis/script';
+import { readText } from '../redis/stored';
 import type { SessionStore } from './store';
 
 const UPDATE = loadScript(__dirname, ['update-session']);
@@ -17,7 +18,7 @@ export class RedisStore implements SessionStore {
   ) {}
 
   async read(id: string): Promise<string | undefined> {
-    return this.ask(async () => (await this.redis.get(this.keyOf(id))) ?? undefined);
+    return this.ask(() => readText(this.redis, this.keyOf(id)));
   }
 
   async put(id: string, text: string, ttlMs: number): Promise<void> {

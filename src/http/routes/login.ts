@@ -63,8 +63,8 @@ export function loginRoute(app: App, { sessions, directory, database, accessLog 
       person?.role === undefined
         ? undefined
         : await database.session((session) => session.ask(passwordOf(person.id)));
-    const guest = isKnown(attempt) ? 'known' : 'stranger';
-    const isRight = await isPassword(password, hash, guest).catch(async (error: unknown) => {
+    const browser = isKnown(attempt) ? 'known' : 'unknown';
+    const isRight = await isPassword(password, hash, browser).catch(async (error: unknown) => {
       await attemptNotMade(database, attempt);
       throw error;
     });

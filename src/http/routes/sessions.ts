@@ -10,7 +10,7 @@ import { instantAt } from '../../domain/ids';
 import { Problem, type ProblemSlug } from '../../domain/problems';
 import { failureOf } from '../../mysql/failures';
 import { queueIsFull, unreachableProblem, type Database } from '../../mysql/pool';
-import { sessionContent, storedId, type SessionContent } from '../../sessions/session';
+import { storedId, type SessionContent } from '../../sessions/session';
 import { problemResponses } from '../problems';
 import { route } from '../route';
 import type { App } from '../server';
@@ -111,7 +111,7 @@ export function sessionRoutes(
     },
     handler: async (request) => {
       const current = storedId(request.session.sessionId);
-      const own = await sessionsOf(personOf(request));
+      const own = await sessions.ofPerson(personOf(request));
       return {
         sessions: [...own].map(([id, { beganAt, usedAt, address, browser }]) => ({
           id: handleOf(id),
@@ -141,7 +141,7 @@ export function sessionRoutes(
     },
     handler: async (request) => {
       const { id } = request.params;
-      const [found] = [...(await sessionsOf(personOf(request)))].filter(
+      const [found] = [...(await sessions.ofPerson(personOf(request)))].filter(
         ([stored]) => handleOf(stored) === id,
       );
       if (found === undefined) throw new Problem('session-not-found', `You have no session ${id}.`);
@@ -150,16 +150,6 @@ export function sessionRoutes(
       return { ended: count };
     },
   });
-
-  async function sessionsOf({ id, sessionKey }: Person): Promise<Map<string, SessionContent>> {
-    const texts = await sessions.store.ofOwner(String(id));
-    const own = new Map<string, SessionContent>();
-    for (const [stored, text] of texts) {
-      const { data } = sessionContent.safeParse(JSON.parse(text).content);
-      if (data?.sessionKey === sessionKey && !directory.isEnded(stored)) own.set(stored, data);
-    }
-    return own;
-  }
 
   /**
    * First in MySQL, for good. If the store cannot be reached afterwards, or is an older copy of itself one day, the session
@@ -182,7 +172,7 @@ export function sessionRoutes(
   }
 
   async function endAll(person: Person): Promise<number> {
-    const { size } = await sessionsOf(person);
+    const { size } = await sessions.ofPerson(person);
     await inMysql(() => endAllSessions(database, person));
     return size;
   }

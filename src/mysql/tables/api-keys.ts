@@ -4,10 +4,11 @@ import { fromDatetime, toDatetime } from '../time';
 import { PUT_PRINCIPAL } from './principals';
 
 export interface StoredApiKey {
-  /** 12 digits in hexadecimal. */
+  /** 12 digits in hexadecimal; public, the second part of the token. */
   id: string;
   secretHash: Buffer;
   createdAt: Instant;
+  /** Undefined: never. */
   expiresAt: Instant | undefined;
   revokedAt: Instant | undefined;
   lastUsedAt: Instant | undefined;
